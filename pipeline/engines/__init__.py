@@ -1,0 +1,1 @@
+"""LLM backends behind one interface (`engine.py`): vllm, openai, transformers, scripted."""
