@@ -4,6 +4,7 @@ The split must be Qwen2's, because AutoTokenizer loads every model of type qwen2
 any other pre-tokenizer without a word. All 256 bytes are in the alphabet, so that any text can be encoded.
 """
 
+import json
 from collections.abc import Iterable
 
 from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers, trainers
@@ -46,13 +47,10 @@ def train_tokenizer(texts: Iterable[str]) -> Qwen2Tokenizer:
 
 def as_qwen2(bpe: Tokenizer) -> Qwen2Tokenizer:
     """The same vocabulary and merges inside the class with which AutoTokenizer will load them."""
-    state = bpe.model.__getstate__()
-    import json
-
-    parts = json.loads(state)
+    model = json.loads(bpe.to_str())["model"]
     tokenizer = Qwen2Tokenizer(
-        vocab=parts["vocab"],
-        merges=[tuple(pair) for pair in parts["merges"]],
+        vocab=model["vocab"],
+        merges=[tuple(pair) for pair in model["merges"]],
         unk_token=END_OF_TEXT,
         eos_token=TURN_END,
         pad_token=END_OF_TEXT,
@@ -61,6 +59,6 @@ def as_qwen2(bpe: Tokenizer) -> Qwen2Tokenizer:
         clean_up_tokenization_spaces=False,
     )
     # Thinking marks stay visible when special tokens are skipped, as in Qwen3.
-    tokenizer.add_tokens([AddedToken(THINK_START, special=False, normalized=False), AddedToken(THINK_END, special=False, normalized=False)])
+    tokenizer.add_tokens([AddedToken(mark, special=False, normalized=False) for mark in (THINK_START, THINK_END)])
     tokenizer.chat_template = CHAT_TEMPLATE
     return tokenizer

@@ -95,6 +95,13 @@ class Problem:
             values.append(value)
         return tuple(values)
 
+    def fits(self, largest: int) -> bool:
+        """True if all running values are whole numbers from 1 to `largest`."""
+        try:
+            return max(self.values) <= largest
+        except ValueError:
+            return False
+
     @property
     def answer(self) -> int:
         return self.values[-1]

@@ -156,3 +156,12 @@ class Engine(Protocol):
     async def close(self) -> None:
         """Frees the model. May be called twice."""
         ...
+
+
+class NamedEngine(Engine, Protocol):
+    """What a stage is given: an engine that says which model answers."""
+
+    model: str
+    """Hub id, name of the model's folder, or of the script."""
+    revision: str
+    """Revision, or digest of the folder's files."""

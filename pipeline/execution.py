@@ -1,0 +1,56 @@
+"""How and where a recipe runs: the files in `ray_configs/`. Nothing in here may change the data.
+
+executor: ray
+partitions: 64
+engines:
+  default: {num_gpus: 1}
+  teacher: {num_gpus: 8, tensor_parallel_size: 8, replicas: 4}
+"""
+
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from pipeline.engines.engine import EngineConfig
+from pipeline.errors import RecipeError
+from pipeline.store import DEFAULT_PARTITIONS
+
+
+class ExecutionConfig(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    executor: Literal["ray", "inline"] = "ray"
+    """`inline` runs everything in this process: for small jobs and tests."""
+    address: str = ""
+    """Ray cluster to join; empty takes RAY_ADDRESS, or starts Ray on this machine."""
+    num_cpus: int | None = Field(default=None, ge=1)
+    """CPUs of a Ray started here; None takes what the machine has."""
+    partitions: int = Field(default=DEFAULT_PARTITIONS, ge=1, le=65536)
+    """Partitions of a store made by this run; an existing store keeps its own."""
+    cells_in_flight: int = Field(default=0, ge=0)
+    """Cells submitted and not yet done; 0 takes twice the cluster's CPUs."""
+    cell_retries: int = Field(default=3, ge=0)
+    """How often a cell is started again after its worker or engine was lost."""
+    engines: dict[str, EngineConfig] = {}
+    """By the engine's name in the recipe; `default` applies to the others."""
+
+    def engine(self, name: str) -> EngineConfig:
+        return self.engines.get(name) or self.engines.get("default") or EngineConfig()
+
+    @staticmethod
+    def read(path: str | Path) -> "ExecutionConfig":
+        """Raises RecipeError with every mistake of the file."""
+        from ruamel.yaml import YAML
+        from ruamel.yaml.error import YAMLError
+
+        try:
+            data: Any = YAML(typ="safe").load(Path(path).read_text()) or {}
+            return ExecutionConfig.model_validate(data)
+        except OSError as error:
+            raise RecipeError(f"{path}: cannot be read ({error.strerror}); `ray_configs/` holds examples") from None
+        except YAMLError as error:
+            raise RecipeError(f"{path}: not valid YAML: {error}") from None
+        except ValidationError as error:
+            lines = [f"{path}: {'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors(include_url=False)]
+            raise RecipeError("\n".join(lines)) from None

@@ -1,0 +1,159 @@
+"""What a stage has computed: rows by key, in parts that are only ever added.
+
+One ledger per stage fingerprint and partition. A part holds, per key, one line for each row that came out of it
+(`child` 0, 1, ...), or a single line with `child` -1 when nothing came out: no new rows, or an error with its reason.
+The first line of a key carries what the work cost. Of two parts with the same key the older counts.
+"""
+
+import time
+from dataclasses import dataclass, field
+from typing import Any
+
+import polars as pl
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from pipeline.errors import RunFailed
+from pipeline.stage import Row
+from pipeline.store import Store
+
+KEY, CHILD, ERROR = "_key", "_child", "_error"
+COST_SCHEMA = pa.schema(
+    [
+        pa.field("_n_calls", pa.int32()),
+        pa.field("_n_prompt_tokens", pa.int64()),
+        pa.field("_n_completion_tokens", pa.int64()),
+        pa.field("_seconds", pa.float32()),
+    ]
+)
+FLUSH_ROWS, FLUSH_S = 500, 5.0  # what a kill can cost at most, per cell
+MAX_PENDING_BYTES = 64 << 20
+
+
+@dataclass
+class Cost:
+    """What one unit of work cost; `n_new_tokens` are those not already paid for by an earlier call."""
+
+    n_calls: int = 0
+    n_prompt_tokens: int = 0
+    n_completion_tokens: int = 0
+    seconds: float = 0.0
+
+
+@dataclass(frozen=True)
+class Known:
+    """What the ledger says about a key: the number of rows that came out, or that it failed."""
+
+    n_rows: int
+    failed: bool
+
+
+class Ledger:
+    """Rows of one stage on one partition; `writes` gives the columns and their types."""
+
+    def __init__(self, store: Store, fingerprint: str, partition: int, writes: pa.Schema) -> None:
+        self.store = store
+        self.folder = f"ledger/{fingerprint}/{store.partition_name(partition)}"
+        self.schema = pa.schema(
+            [
+                pa.field(KEY, pa.binary(16)),
+                pa.field(CHILD, pa.int32()),
+                pa.field(ERROR, pa.string()),
+                *writes,
+                *COST_SCHEMA,
+            ]
+        )
+
+    def known(self) -> dict[bytes, Known]:
+        """Every key with its outcome; reads three small columns."""
+        found: dict[bytes, Known] = {}
+        for name in self.store.names(self.folder):
+            part = self.store.read_table(f"{self.folder}/{name}", [KEY, CHILD, ERROR])
+            counts = (
+                pl.DataFrame(part)
+                .group_by(KEY, maintain_order=True)
+                .agg((pl.col(CHILD) >= 0).sum().alias("n"), pl.col(ERROR).is_not_null().any().alias("failed"))
+            )
+            for key, n_rows, failed in counts.iter_rows():
+                found.setdefault(key, Known(n_rows, failed))
+        return found
+
+    def read(self, columns: list[str]) -> pl.DataFrame:
+        """`_key`, `_child` and `columns` of every line, older parts first, later repeats of a key left out."""
+        parts = self.store.names(self.folder)
+        table = merged_parts(self.store, self.folder, parts, [KEY, CHILD, *columns]) if parts else None
+        empty = self.schema.empty_table().select([KEY, CHILD, *columns])
+        return pl.DataFrame(empty if table is None else table)
+
+    def writer(self) -> "LedgerWriter":
+        return LedgerWriter(self)
+
+
+def merged_parts(store: Store, folder: str, parts: list[str], columns: list[str] | None = None) -> pa.Table:
+    """The lines of the parts, oldest part first, without lines whose key stands in an older part."""
+    tables: list[pa.Table] = []
+    seen: pa.Array | None = None
+    for name in parts:
+        table = store.read_table(f"{folder}/{name}", columns)
+        if seen is not None:
+            table = table.filter(pc.invert(pc.is_in(table[KEY], value_set=seen)))
+        keys = table[KEY].combine_chunks()
+        seen = keys if seen is None else pa.concat_arrays([seen, keys])
+        tables.append(table)
+    return pa.concat_tables(tables)
+
+
+@dataclass
+class LedgerWriter:
+    """Gathers finished work and adds a part every few hundred rows or seconds."""
+
+    ledger: Ledger
+    lines: list[Row] = field(default_factory=list)
+    known: dict[bytes, Known] = field(default_factory=dict)
+    """Outcome of every key added through this writer."""
+    _bytes: int = 0
+    _flushed: float = field(default_factory=time.monotonic)
+
+    def add(self, key: bytes, rows: list[Row], cost: Cost) -> None:
+        """The rows that came out of `key`, with exactly the declared columns."""
+        expected = set(self.ledger.schema.names)
+        for row in rows:
+            _check_columns(row, expected)
+        lines = [{KEY: key, CHILD: i, **row} for i, row in enumerate(rows)] or [{KEY: key, CHILD: -1}]
+        try:
+            table = pa.Table.from_pylist(lines, schema=self.ledger.schema)
+        except (pa.ArrowInvalid, pa.ArrowTypeError, UnicodeEncodeError, OverflowError) as error:
+            self.fail(key, f"a value does not fit its column: {error}", cost)
+            return
+        self._append(key, lines, cost, Known(len(rows), failed=False), table.nbytes)
+
+    def fail(self, key: bytes, reason: str, cost: Cost) -> None:
+        text = reason.encode("utf-8", "replace").decode()
+        self._append(key, [{KEY: key, CHILD: -1, ERROR: text}], cost, Known(0, failed=True), len(text))
+
+    def _append(self, key: bytes, lines: list[Row], cost: Cost, known: Known, n_bytes: int) -> None:
+        lines[0] |= {
+            "_n_calls": cost.n_calls,
+            "_n_prompt_tokens": cost.n_prompt_tokens,
+            "_n_completion_tokens": cost.n_completion_tokens,
+            "_seconds": cost.seconds,
+        }
+        self.lines += lines
+        self.known[key] = known
+        self._bytes += n_bytes
+        is_due = time.monotonic() - self._flushed > FLUSH_S
+        if len(self.lines) >= FLUSH_ROWS or self._bytes > MAX_PENDING_BYTES or is_due:
+            self.flush()
+
+    def flush(self) -> None:
+        if self.lines:
+            table = pa.Table.from_pylist(self.lines, schema=self.ledger.schema)
+            self.ledger.store.append_part(self.ledger.folder, table)
+        self.lines, self._bytes, self._flushed = [], 0, time.monotonic()
+
+
+def _check_columns(row: dict[str, Any], expected: set[str]) -> None:
+    wanted = {name for name in expected if not name.startswith("_")}
+    if set(row) != wanted:
+        missing, extra = sorted(wanted - set(row)), sorted(set(row) - wanted)
+        raise RunFailed(f"a stage must return exactly what it writes; missing: {missing}, not declared: {extra}")

@@ -1,0 +1,51 @@
+"""Pass rate of a problem over its graded first traces, with its uncertainty (DeepDistill, arXiv 2504.17565).
+
+    outcomes of all traces of a problem -> n rollouts, n correct, pass rate, 95 % Wilson interval, cv of the 0/1 scores
+
+Rollouts are first traces (no parent): a shortened trace is correct because its parent was. `timeout`, `crashed` and
+`ungradable` say nothing about the model and are left out; `unparsed` counts as not correct. For 0/1 scores the cv is
+sqrt((1 - p) / p), so a threshold t on it is the threshold p < 1 / (1 + t^2) on the pass rate.
+"""
+
+from math import sqrt
+from typing import ClassVar
+
+from pipeline.stage import Group, Row
+from schemas.columns import GRADE_COLUMNS, Column
+from schemas.verdict import Outcome
+
+COUNTED = (Outcome.CORRECT, Outcome.INCORRECT, Outcome.UNPARSED)
+_Z_95 = 1.959963984540054
+
+
+class GradePassRate(Group):
+    version: ClassVar[int] = 1
+    reads: ClassVar[tuple[str, ...]] = ("outcome", "parent_id")
+    writes: ClassVar[tuple[Column, ...]] = GRADE_COLUMNS
+
+    def run(self, rows: list[Row]) -> list[Row]:
+        outcomes = [row["outcome"] for row in rows if row["parent_id"] is None and row["outcome"] in COUNTED]
+        grade = _grade(len(outcomes), outcomes.count(Outcome.CORRECT))
+        return [dict(grade) for _ in rows]
+
+
+def _grade(n_rollouts: int, n_correct: int) -> Row:
+    pass_rate = n_correct / n_rollouts if n_rollouts else None
+    low, high = wilson_interval(n_correct, n_rollouts) if n_rollouts else (None, None)
+    return {
+        "n_rollouts": n_rollouts,
+        "n_correct": n_correct,
+        "pass_rate": pass_rate,
+        "pass_rate_low": low,
+        "pass_rate_high": high,
+        "cv": sqrt((1 - pass_rate) / pass_rate) if pass_rate else None,
+    }
+
+
+def wilson_interval(n_correct: int, n_rollouts: int) -> tuple[float, float]:
+    """The 95 % score interval of a proportion (Wilson 1927); unlike the normal one it is right at 0 and 1."""
+    p, z2 = n_correct / n_rollouts, _Z_95**2
+    centre = p + z2 / (2 * n_rollouts)
+    half_width = _Z_95 * sqrt(p * (1 - p) / n_rollouts + z2 / (4 * n_rollouts**2))
+    scale = 1 + z2 / n_rollouts
+    return max(0.0, (centre - half_width) / scale), min(1.0, (centre + half_width) / scale)

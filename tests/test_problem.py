@@ -1,0 +1,95 @@
+"""What makes two texts one problem, where a gold answer stands, and how tokens are counted."""
+
+import json
+import math
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from schemas import tokens
+from schemas.problem import as_json, detect_kind, gold_in_solution, last_boxed, problem_id, stable_id
+
+
+def test_spacing_and_unicode_form_do_not_make_a_new_problem():
+    assert problem_id("math", "  Café:\n\tfind x ") == problem_id("math", "Cafe\u0301: find x")
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [("x² = 4", "x2 = 4"), ("P(X = x)", "p(x = x)"), ("1.5", "15"), ("-3", "3"), ("1 000", "1000"), ("½", "1⁄2")],
+)
+def test_numbers_case_and_signs_make_another_problem(one, other):
+    assert problem_id("math", one) != problem_id("math", other)
+
+
+def test_kind_and_options_belong_to_the_problem():
+    question = "Which is true?"
+    ids = {problem_id("choice", question, options) for options in ([], ["a", "b"], ["a b"], ["b", "a"])}
+    assert len(ids | {problem_id("open", question)}) == 5
+
+
+@given(st.lists(st.none() | st.integers() | st.text(), max_size=4), st.lists(st.none() | st.text(), max_size=4))
+def test_different_parts_have_different_ids(one, other):
+    assert (stable_id(*one) == stable_id(*other)) == (one == other)
+
+
+def test_the_kind_follows_from_what_a_problem_has():
+    assert detect_kind("B", None, ["x", "y"]) == "choice"
+    assert detect_kind("f", "assert f()", []) == "code"
+    assert [detect_kind("4", None, []), detect_kind(None, None, [])] == ["math", "open"]
+
+
+@pytest.mark.parametrize(
+    ("solution", "gold"),
+    [
+        ("2 + 2 = <<2+2=4>>4\n#### 1,234", ("1,234", "after ####")),
+        ("so \\boxed{1} or \\boxed{\\frac{1}{2}}.", ("\\frac{1}{2}", "last \\boxed")),
+        ("the set \\boxed{\\{1, 2\\}}", ("\\{1, 2\\}", "last \\boxed")),
+        ("cut off in \\boxed{\\frac{1}", None),
+        ("#### \n nothing", ("nothing", "after ####")),
+        ("no answer", None),
+    ],
+)
+def test_a_gold_answer_is_found_in_a_worked_solution(solution, gold):
+    assert gold_in_solution(solution) == gold
+
+
+@given(st.text(alphabet="\\boxed{}1 "))
+def test_any_text_can_be_searched_for_a_box(text):
+    boxed = last_boxed(text)
+    assert boxed is None or boxed in text
+
+
+def test_json_holds_no_nan_and_refuses_bottomless_nesting():
+    assert json.loads(as_json({"a": math.nan, "b": [math.inf, 1.5]})) == {"a": None, "b": [None, 1.5]}
+    deep: list = []
+    for _ in range(100_000):
+        deep = [deep]
+    with pytest.raises(ValueError, match="nested too deeply"):
+        as_json(deep)
+
+
+def test_the_estimate_is_words_times_one_point_three():
+    count = tokens.counter("words*1.3")
+    assert [count(""), count("one"), count("a b c d e f g h i j")] == [0, 1, 13]
+
+
+@pytest.mark.slow
+def test_tokens_are_counted_without_special_tokens(tmp_path):
+    from tokenizers import Tokenizer, models, pre_tokenizers, processors
+    from transformers import PreTrainedTokenizerFast
+
+    words = Tokenizer(models.WordLevel({"<s>": 0, "[UNK]": 1, "a": 2}, unk_token="[UNK]"))
+    words.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
+    words.post_processor = processors.TemplateProcessing(single="<s> $A", special_tokens=[("<s>", 0)])
+    PreTrainedTokenizerFast(tokenizer_object=words, unk_token="[UNK]", bos_token="<s>").save_pretrained(tmp_path)
+    count = tokens.counter(str(tmp_path))
+    assert [count(""), count("a b a")] == [0, 3]
+    assert tokens.counter(str(tmp_path)) is count
+
+
+@pytest.mark.slow
+def test_a_tokenizer_that_is_not_there_is_one_sentence(tmp_path):
+    with pytest.raises(ValueError, match=r"token_counter .* cannot be loaded .*words\*1.3"):
+        tokens.counter(str(tmp_path / "missing"))

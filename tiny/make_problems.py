@@ -1,0 +1,145 @@
+"""Write `tiny/problems.jsonl`: the problems that ship with the product, with gold answers.
+
+    python -m tiny.make_problems
+
+Fifty held-out problems of each level of the tiny world, forty beyond the teacher's range (`tiny.beyond`), and relatives of
+some of them, so that deduplication has something to find and something to leave alone: exact copies under another source,
+near duplicates (other spacing, capitals or wording) and look-alikes with one number changed, which are no duplicates. The
+column `meta.relation` says which is which. Deterministic: the same code writes the same bytes.
+"""
+
+import json
+import random
+from dataclasses import replace
+from pathlib import Path
+
+from tiny.beyond import beyond_problems
+from tiny.world import LEVELS, Problem, sample_problem
+
+PROBLEMS_PATH = Path(__file__).parent / "problems.jsonl"
+SEED = 20
+N_PER_LEVEL = 50
+N_EXACT_COPIES, N_NEAR_DUPLICATES, N_NUMBER_CHANGED = 6, 12, 8
+LICENSE = "CC0-1.0"
+
+Row = dict[str, object]
+
+REWORDINGS = (
+    ("Start with", "Begin with"),
+    ("Take the number", "Please take the number"),
+    ("keeps a diary for the next days", "keeps a diary for the following days"),
+    ("What is the result?", "What result do you get?"),
+    ("Which number do you get?", "Which number do you end up with?"),
+    ("in the end?", "at the end?"),
+)
+
+
+def row(source_id: str, problem: str, answer: str, level: str, *, source: str = "tiny-world", **meta: object) -> Row:
+    """One line of the file; every row has the same keys with the same types."""
+    full_meta = {"topic": "", "n_ops": 0, "relation": "original", "relative": ""} | meta
+    return {
+        "problem": problem,
+        "answer": answer,
+        "kind": "math",
+        "source": source,
+        "source_id": source_id,
+        "license": LICENSE,
+        "level": level,
+        "meta": full_meta,
+    }
+
+
+def list_row(source_id: str, problem: Problem, **meta: object) -> Row:
+    return row(
+        source_id, problem.text, str(problem.answer), str(problem.level), topic=problem.form, n_ops=len(problem.ops), **meta
+    )
+
+
+def draw_list_problems(rng: random.Random) -> list[Problem]:
+    """Held-out problems of all levels, no text twice."""
+    drawn: dict[str, Problem] = {}
+    for level in LEVELS:
+        n_before = len(drawn)
+        while len(drawn) - n_before < N_PER_LEVEL:
+            problem = sample_problem(rng, level, held_out=True)
+            drawn.setdefault(problem.text, problem)
+    return list(drawn.values())
+
+
+def disturb(text: str, index: int) -> str:
+    """The same problem as another site might print it: spacing, capitals or wording, by turns."""
+    if index % 3 == 0:
+        return text.replace("\n", "  \n").replace(" ", "  ", 3) + " "
+    if index % 3 == 1:
+        return text.upper()
+    for old, new in REWORDINGS:
+        text = text.replace(old, new)
+    return text
+
+
+def change_number(problem: Problem, rng: random.Random) -> Problem:
+    """A held-out problem of the same words with another start value or another operand, within the level's bounds."""
+    bounds = LEVELS[problem.level]
+    while True:
+        ops = list(problem.ops)
+        start, position = problem.start, rng.randint(0, len(ops))
+        if position == len(ops):
+            start = rng.randint(2, bounds.add_max)
+        else:
+            ops[position] = (ops[position][0], rng.randint(2, bounds.factor_max))
+        changed = replace(problem, start=start, ops=tuple(ops))
+        if changed.text != problem.text and changed.held_out and changed.fits(bounds.value_max):
+            return changed
+
+
+def relatives(problems: list[Problem], rng: random.Random) -> list[Row]:
+    """Exact copies, near duplicates and look-alikes of randomly chosen problems, each of another problem."""
+    n_relatives = N_EXACT_COPIES + N_NEAR_DUPLICATES + N_NUMBER_CHANGED
+    chosen = rng.sample(range(len(problems)), n_relatives)
+    rows = []
+    for index, original in enumerate(chosen):
+        problem, relative = problems[original], source_id_of(original)
+        if index < N_EXACT_COPIES:
+            made = list_row(f"copy-{index:02}", problem, relation="exact_copy", relative=relative)
+        elif index < N_EXACT_COPIES + N_NEAR_DUPLICATES:
+            made = list_row(f"near-{index:02}", problem, relation="near_duplicate", relative=relative)
+            made["problem"] = disturb(problem.text, index)
+        else:
+            made = list_row(f"like-{index:02}", change_number(problem, rng), relation="number_changed", relative=relative)
+        made["source"] = "tiny-mirror"
+        rows.append(made)
+    return rows
+
+
+def source_id_of(index: int) -> str:
+    return f"tiny-{index:04}"
+
+
+def make_rows() -> list[Row]:
+    """All rows in a mixed order, in which an original stands before its relatives."""
+    rng = random.Random(SEED)
+    problems = draw_list_problems(rng)
+    rows = [list_row(source_id_of(index), problem) for index, problem in enumerate(problems)]
+    rows += [
+        row(f"beyond-{index:02}", text, answer, "beyond", topic=topic)
+        for index, (topic, text, answer) in enumerate(beyond_problems(rng))
+    ]
+    rng.shuffle(rows)
+    for relative in relatives(problems, rng):
+        original_at = next(at for at, made in enumerate(rows) if made["source_id"] == relative["meta"]["relative"])
+        rows.insert(rng.randint(original_at + 1, len(rows)), relative)
+    return rows
+
+
+def render(rows: list[Row]) -> str:
+    return "".join(json.dumps(made, ensure_ascii=False) + "\n" for made in rows)
+
+
+def main() -> None:
+    rows = make_rows()
+    PROBLEMS_PATH.write_text(render(rows), encoding="utf-8")
+    print(f"{len(rows)} problems -> {PROBLEMS_PATH}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,166 @@
+"""Train the tiny teacher from nothing and write it, with its tokenizer and model card, to a folder.
+
+    python -m tiny.train_teacher                       # rebuilds tiny/teacher
+    python -m tiny.train_teacher --tokens 2_000_000 --out /tmp/teacher    # a quick, weaker one
+
+Data flows from `tiny.world` (problems) through `tiny.traces` (verbose solutions) and `tiny.examples` (weighted tokens) into
+a Qwen2 model of 0.9 million parameters. Muon trains the matrices and AdamW the rest; what is saved is the running average
+of the weights, which is as good as a decayed learning rate at any time.
+"""
+
+import argparse
+import copy
+import random
+import time
+from pathlib import Path
+
+import torch
+from transformers import GenerationConfig, PreTrainedTokenizerBase, Qwen2Config, Qwen2ForCausalLM
+
+from tiny.evaluate import evaluate, report
+from tiny.examples import STAGES, Stage, batches, draw_trace_text
+from tiny.muon import Muon
+from tiny.tokenizer import train_tokenizer
+
+N_TOKENIZER_TEXTS = 4000
+MUON_LR, ADAMW_LR = 0.02, 3e-3
+WARMUP_STEPS = 50
+DECAY_SHARE = 0.3
+"""Last share of the training in which the learning rates fall linearly to zero."""
+AVERAGE_DECAY = 0.998
+PREVIOUS_TOKEN_BIAS = 6.0
+"""Size of the q/k biases that make three heads of the first layer look 1, 2 and 3 tokens back (attention score about 90)."""
+
+
+def build_model(tokenizer: PreTrainedTokenizerBase) -> Qwen2ForCausalLM:
+    config = Qwen2Config(
+        vocab_size=len(tokenizer),
+        hidden_size=128,
+        intermediate_size=384,
+        num_hidden_layers=4,
+        num_attention_heads=4,
+        num_key_value_heads=2,
+        max_position_embeddings=2048,
+        tie_word_embeddings=True,
+        bos_token_id=None,
+        eos_token_id=tokenizer.eos_token_id,
+        pad_token_id=tokenizer.pad_token_id,
+    )
+    model = Qwen2ForCausalLM(config)
+    set_previous_token_heads(model)
+    return model
+
+
+@torch.no_grad()
+def set_previous_token_heads(model: Qwen2ForCausalLM) -> None:
+    """Give heads 0, 1 and 2 of the first layer biases that under RoPE peak at 1, 2 and 3 tokens back.
+
+    Rotary attention between constant vectors depends on the distance alone: with the key at phase 0 and the query at phase
+    -offset * frequency in every pair, all frequencies agree at that offset.
+    """
+    attention = model.model.layers[0].self_attn
+    frequencies = model.model.rotary_emb.inv_freq
+    n_pairs, head_size = len(frequencies), attention.head_dim
+    for kv_head in range(2):
+        attention.k_proj.bias[kv_head * head_size : kv_head * head_size + n_pairs] = PREVIOUS_TOKEN_BIAS
+    for head, offset in enumerate((1, 2, 3)):
+        query = attention.q_proj.bias[head * head_size : (head + 1) * head_size]
+        query[:n_pairs] = PREVIOUS_TOKEN_BIAS * torch.cos(offset * frequencies)
+        query[n_pairs:] = -PREVIOUS_TOKEN_BIAS * torch.sin(offset * frequencies)
+
+
+def loss_of(model: Qwen2ForCausalLM, token_ids: torch.Tensor, weights: torch.Tensor) -> torch.Tensor:
+    """Weighted mean cross entropy; the language model head runs only where a weight is set."""
+    hidden = model.model(input_ids=token_ids, use_cache=False).last_hidden_state[:, :-1]
+    targets, weights = token_ids[:, 1:], weights[:, 1:]
+    supervised = weights > 0
+    logits = model.lm_head(hidden[supervised])
+    losses = torch.nn.functional.cross_entropy(logits, targets[supervised], reduction="none")
+    return (losses * weights[supervised]).sum() / weights[supervised].sum()
+
+
+def make_optimizers(model: Qwen2ForCausalLM) -> list[torch.optim.Optimizer]:
+    matrices = [p for name, p in model.named_parameters() if p.ndim == 2 and "embed" not in name]
+    rest = [p for name, p in model.named_parameters() if p.ndim < 2 or "embed" in name]
+    optimizers = [Muon(matrices, MUON_LR), torch.optim.AdamW(rest, ADAMW_LR, betas=(0.9, 0.95), weight_decay=0.0)]
+    for optimizer in optimizers:
+        for group in optimizer.param_groups:
+            group["full_lr"] = group["lr"]
+    return optimizers
+
+
+def set_learning_rates(optimizers: list[torch.optim.Optimizer], step: int, progress: float) -> None:
+    factor = min(1.0, (step + 1) / WARMUP_STEPS, (1 - progress) / DECAY_SHARE)
+    for optimizer in optimizers:
+        for group in optimizer.param_groups:
+            group["lr"] = group["full_lr"] * max(factor, 0.0)
+
+
+@torch.no_grad()
+def update_average(average: Qwen2ForCausalLM, model: Qwen2ForCausalLM, step: int) -> None:
+    decay = min(AVERAGE_DECAY, (step + 1) / (step + 10))
+    torch._foreach_lerp_(list(average.parameters()), list(model.parameters()), 1 - decay)
+
+
+def save_teacher(model: Qwen2ForCausalLM, tokenizer: PreTrainedTokenizerBase, out: Path) -> None:
+    """Write the model in bf16 (half the size; loading it as float32 is exact from then on) with its tokenizer."""
+    stored = copy.deepcopy(model).to(torch.bfloat16)
+    stored.generation_config = GenerationConfig(
+        do_sample=True, temperature=0.8, eos_token_id=tokenizer.eos_token_id, pad_token_id=tokenizer.pad_token_id
+    )
+    stored.save_pretrained(out)
+    tokenizer.save_pretrained(out)
+
+
+def stage_at(progress: float) -> Stage:
+    return next(stage for stage in STAGES if progress < stage.until)
+
+
+def train(n_tokens: int, seed: int, out: Path, checkpoint_every: int) -> Qwen2ForCausalLM:
+    """Train on `n_tokens` tokens, printing the loss, and save the averaged weights now and then and at the end."""
+    torch.manual_seed(seed)
+    rng = random.Random(seed)
+    tokenizer = train_tokenizer(draw_trace_text(rng, STAGES[-1])[0] for _ in range(N_TOKENIZER_TEXTS))
+    model = build_model(tokenizer)
+    average = copy.deepcopy(model)
+    optimizers = make_optimizers(model)
+    started_s, step, seen, saved, recent = time.monotonic(), 0, 0, 0, 0.0
+    while seen < n_tokens:
+        for token_ids, weights in batches(rng, stage_at(seen / n_tokens), tokenizer):
+            set_learning_rates(optimizers, step, seen / n_tokens)
+            loss = loss_of(model, token_ids, weights)
+            loss.backward()
+            torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+            for optimizer in optimizers:
+                optimizer.step()
+                optimizer.zero_grad()
+            update_average(average, model, step)
+            step, seen, recent = step + 1, seen + token_ids.numel(), recent + loss.item()
+            if step % 100 == 0:
+                elapsed_s = time.monotonic() - started_s
+                print(
+                    f"step {step} tokens {seen} loss {recent / 100:.4f} wall {elapsed_s:.0f} s cpu {time.process_time():.0f} s",
+                    flush=True,
+                )
+                recent = 0.0
+            if seen - saved >= checkpoint_every:
+                saved = seen
+                save_teacher(average, tokenizer, out)
+                print(report(evaluate(average, tokenizer, n_per_level=20, temperature=0.0)), flush=True)
+    save_teacher(average, tokenizer, out)
+    return average
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--tokens", type=int, default=24_000_000)
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--out", type=Path, default=Path(__file__).parent / "teacher")
+    parser.add_argument("--checkpoint-every", type=int, default=2_000_000)
+    args = parser.parse_args()
+    train(args.tokens, args.seed, args.out, args.checkpoint_every)
+
+
+if __name__ == "__main__":
+    torch.set_num_threads(2)
+    main()
