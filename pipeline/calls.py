@@ -85,6 +85,10 @@ class RecordingEngine:
     async def close(self) -> None:
         self.flush()
 
+    async def settle(self) -> None:
+        """Waits for calls under way whose row has already failed: they are paid for, so their answers are kept."""
+        await asyncio.gather(*self._pending.values(), return_exceptions=True)
+
     async def _answer(self, request: GenerateRequest | ScoreRequest) -> dict[str, Any]:
         key = call_key(self.engine_identity, request)
         answer = self._recall(key)

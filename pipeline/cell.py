@@ -76,10 +76,13 @@ class CellRecord:
 
     @staticmethod
     def find(store: Store, cell: Cell) -> "CellRecord | None":
-        """The record of a cell that is done, with everything counted as known."""
+        """The record of a cell that is done, with everything counted as known; none if what it names was deleted."""
         try:
             found = store.read_json(cell.record_name)
         except FileNotFoundError:
+            return None
+        outputs = [*found["views"].values(), *filter(None, [found["files"].get("folder")])]
+        if not all(map(store.exists, outputs)):
             return None
         found["views"] = {int(partition): name for partition, name in found["views"].items()}
         return CellRecord(
@@ -116,8 +119,10 @@ def run_cell(store: Store, cell: Cell, engine: Engine | None, report: Report, ru
         else:
             _compute(node, missing.values(), writer, progress)
     finally:
-        writer.flush()
-        calls.flush()
+        try:
+            writer.flush()
+        finally:
+            calls.flush()
     outcomes = known | writer.known
     lines = list(_view_lines(node, units, outcomes))
     view = cell.view_name(store, cell.partition)
@@ -127,8 +132,8 @@ def run_cell(store: Store, cell: Cell, engine: Engine | None, report: Report, ru
         n_rows=sum(not failed for *_, failed in lines),
         n_failed=sum(outcomes[unit.key].failed for unit in units),
         n_units=len(units),
-        n_known=len(units) - len(missing),
-        n_computed=len(missing),
+        n_known=sum(unit.key in known for unit in units),
+        n_computed=sum(unit.key not in known for unit in units),
         calls=calls.stats,
         seconds=time.monotonic() - started,
     )
@@ -207,6 +212,7 @@ async def _compute_async(
 
     # Without an engine every row either recalls its calls or shows that an engine is needed: one at a time is enough.
     await asyncio.gather(*(work() for _ in range(ROWS_IN_FLIGHT if calls.engine else 1)))
+    await calls.settle()
     progress.send()
     if stopped:
         raise stopped[0]
@@ -214,9 +220,7 @@ async def _compute_async(
 
 async def _compute_one(node: BoundNode, unit: Unit, writer: LedgerWriter, calls: RecordingEngine) -> None:
     started, cost = time.monotonic(), Cost()
-    current_cost.set(
-        cost
-    )  # seen by the calls of this row, also from tasks that the stage starts, and by no other row's
+    current_cost.set(cost)  # seen by the calls of this row, also from tasks that the stage starts, and by no other's
     try:
         rows = _as_rows(node, unit, await node.stage.run(unit.payload, calls))
     except Exception as error:  # noqa: BLE001 - the boundary, as above
@@ -233,18 +237,20 @@ def reason_of(error: Exception) -> str:
     if isinstance(error, LaconicError | EngineNeeded | MemoryError | ImportError):
         raise error
     if isinstance(error, ExceptionGroup):
-        return reason_of(error.exceptions[0])
+        return [reason_of(inner) for inner in error.exceptions][0]  # all: one that is not the row's fault goes first
     return f"{type(error).__name__}: {error}"
 
 
 def _as_rows(node: BoundNode, unit: Unit, result: Any) -> list[Row]:
-    if isinstance(node.stage, Fan):
-        return result
-    if not isinstance(node.stage, Group):
-        return [result]
-    if len(result) != len(unit.parents):
+    """What came out of one call of `run`, refused if it is not what the stage promised: a mistake in the stage."""
+    rows = result if isinstance(node.stage, Fan | Group) else [result]
+    names = {column.name for column in node.stage.writes}
+    if not isinstance(rows, list) or not all(isinstance(row, dict) and row.keys() == names for row in rows):
+        shape = "a list of dicts" if isinstance(node.stage, Fan | Group) else "a dict"
+        raise RunFailed(f"node {node.name}: `run` must return {shape} with exactly: {', '.join(sorted(names))}")
+    if isinstance(node.stage, Group) and len(rows) != len(unit.parents):
         raise RunFailed(f"node {node.name}: a Group must return one dict per row, in order")
-    return result
+    return rows
 
 
 def _view_lines(

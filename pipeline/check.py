@@ -120,3 +120,9 @@ def _engine_mistakes(
         if name not in used:
             yield Mistake("engines", name, "", "is used by no node; remove it or name it in a node's `engine`")
         yield from (Mistake("engines", name, "", text) for text in check_engine(spec, config.engine(name)))
+
+
+def default_parents(names: list[str], name: str, stage: Stage | None) -> tuple[str, ...]:
+    """The node above; nothing for a source."""
+    position = names.index(name)
+    return () if isinstance(stage, Source) else tuple(names[max(position - 1, 0) : position])

@@ -49,7 +49,8 @@ def _sentences() -> Iterator[None]:
 
 
 def _recipe(path: Path, input_: str, limit: int, engine: str) -> "Recipe":
-    from pipeline.recipe import Change, Recipe
+    from pipeline.reader import Change
+    from pipeline.recipe import Recipe
 
     return Recipe.read(path, Change(input=input_, limit=limit, engine=engine))
 
@@ -233,3 +234,7 @@ def main() -> None:
         typer.echo(f"error: {found[0]}", err=True)
         raise SystemExit(2)
     app()
+
+
+if __name__ == "__main__":
+    main()

@@ -106,7 +106,7 @@ class Driver:
                 if record is not None:
                     self._finish(place, record)
                     changed = True
-                elif self._has_slot() and self._submit(place, self._missing[place]):
+                elif self._may_submit(place) and self._submit(place, self._missing[place]):
                     self._todo.remove(place)
 
     def _look_up(self, place: Place) -> CellRecord | None:
@@ -122,7 +122,7 @@ class Driver:
 
     def _ready(self) -> list[Place]:
         """Cells that call a model first, since they take longest."""
-        ready = [place for place in self._todo if self._is_ready(place) and not self._ledger_in_use(place)]
+        ready = [place for place in self._todo if self._is_ready(place)]
         return sorted(ready, key=lambda place: self.nodes[place[0]].engine is None)
 
     def _is_ready(self, place: Place) -> bool:
@@ -136,15 +136,16 @@ class Driver:
         fingerprint = self.nodes[place[0]].fingerprint
         return any(cell.node.fingerprint == fingerprint and p == place[1] for (_, p), cell in self._running.items())
 
-    def _has_slot(self) -> bool:
-        return self._executor is None or len(self._running) < self._executor.slots
+    def _may_submit(self, place: Place) -> bool:
+        has_slot = self._executor is None or len(self._running) < self._executor.slots
+        return has_slot and not self._ledger_in_use(place)
 
     def _submit(self, place: Place, cell: Cell) -> bool:
         """Whether the cell could be submitted; not while its engine has to wait for room."""
         if self._executor is None:
             self._executor = self.open_executor()
-        engine = None
-        if place in self._needing:
+        engine = self._engines.get(cell.node.engine or "")
+        if engine is None and place in self._needing:
             assert cell.node.engine is not None
             engine = self._engine(cell.node.engine)
             if engine is None:

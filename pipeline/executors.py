@@ -15,7 +15,7 @@ from pipeline.cell import Cell, CellRecord, Report, run_cell
 from pipeline.engines.engine import Engine, EngineConfig, EngineSpec
 from pipeline.errors import EngineLost, LaconicError
 from pipeline.execution import ExecutionConfig
-from pipeline.recipe import ROOT
+from pipeline.lookup import ROOT
 from pipeline.store import Store
 from pipeline.whole import run_whole
 
@@ -107,7 +107,7 @@ class RayExecutor:
         n_cpus = int(ray.cluster_resources().get("CPU", 1))
         self.slots = config.cells_in_flight or 2 * n_cpus
         self.jobs: dict[Any, Job] = {}
-        self.counter = ray.remote(num_cpus=0)(_Counter).remote()
+        self.counter: Any = ray.remote(num_cpus=0)(_Counter).remote()
         self.task = ray.remote(max_retries=config.cell_retries)(_run_on_worker)
         self.polled = time.monotonic()
 

@@ -7,6 +7,7 @@ The first line of a key carries what the work cost. Of two parts with the same k
 
 import time
 from dataclasses import dataclass, field
+from itertools import groupby
 from typing import Any
 
 import polars as pl
@@ -28,6 +29,7 @@ COST_SCHEMA = pa.schema(
 )
 FLUSH_ROWS, FLUSH_S = 500, 5.0  # what a kill can cost at most, per cell
 MAX_PENDING_BYTES = 64 << 20
+UNFIT = (pa.ArrowInvalid, pa.ArrowTypeError, UnicodeEncodeError, OverflowError)
 
 
 @dataclass
@@ -110,28 +112,28 @@ class LedgerWriter:
     ledger: Ledger
     lines: list[Row] = field(default_factory=list)
     known: dict[bytes, Known] = field(default_factory=dict)
-    """Outcome of every key added through this writer."""
+    """Outcome of every key added through this writer; final once it is flushed."""
     _bytes: int = 0
     _flushed: float = field(default_factory=time.monotonic)
+    _columns: frozenset[str] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._columns = frozenset(name for name in self.ledger.schema.names if not name.startswith("_"))
 
     def add(self, key: bytes, rows: list[Row], cost: Cost) -> None:
         """The rows that came out of `key`, with exactly the declared columns."""
-        expected = set(self.ledger.schema.names)
         for row in rows:
-            _check_columns(row, expected)
+            _check_columns(row, self._columns)
         lines = [{KEY: key, CHILD: i, **row} for i, row in enumerate(rows)] or [{KEY: key, CHILD: -1}]
-        try:
-            table = pa.Table.from_pylist(lines, schema=self.ledger.schema)
-        except (pa.ArrowInvalid, pa.ArrowTypeError, UnicodeEncodeError, OverflowError) as error:
-            self.fail(key, f"a value does not fit its column: {error}", cost)
-            return
-        self._append(key, lines, cost, Known(len(rows), failed=False), table.nbytes)
+        self._append(key, lines, cost, Known(len(rows), failed=False))
 
     def fail(self, key: bytes, reason: str, cost: Cost) -> None:
-        text = reason.encode("utf-8", "replace").decode()
-        self._append(key, [{KEY: key, CHILD: -1, ERROR: text}], cost, Known(0, failed=True), len(text))
+        self._append(key, [self._failure(key, reason)], cost, Known(0, failed=True))
 
-    def _append(self, key: bytes, lines: list[Row], cost: Cost, known: Known, n_bytes: int) -> None:
+    def _failure(self, key: bytes, reason: str) -> Row:
+        return {KEY: key, CHILD: -1, ERROR: reason.encode("utf-8", "replace").decode()}
+
+    def _append(self, key: bytes, lines: list[Row], cost: Cost, known: Known) -> None:
         lines[0] |= {
             "_n_calls": cost.n_calls,
             "_n_prompt_tokens": cost.n_prompt_tokens,
@@ -140,20 +142,39 @@ class LedgerWriter:
         }
         self.lines += lines
         self.known[key] = known
-        self._bytes += n_bytes
+        self._bytes += sum(len(value) for line in lines for value in line.values() if isinstance(value, str))
         is_due = time.monotonic() - self._flushed > FLUSH_S
         if len(self.lines) >= FLUSH_ROWS or self._bytes > MAX_PENDING_BYTES or is_due:
             self.flush()
 
     def flush(self) -> None:
+        """Adds a part. A key with a value that does not fit its column becomes a bad row here."""
         if self.lines:
-            table = pa.Table.from_pylist(self.lines, schema=self.ledger.schema)
+            try:
+                table = self._table(self.lines)
+            except UNFIT:
+                table = pa.concat_tables(
+                    [self._fitting(key, list(group)) for key, group in groupby(self.lines, _key_of)]
+                )
             self.ledger.store.append_part(self.ledger.folder, table)
         self.lines, self._bytes, self._flushed = [], 0, time.monotonic()
 
+    def _table(self, lines: list[Row]) -> pa.Table:
+        return pa.Table.from_pylist(lines, schema=self.ledger.schema)
 
-def _check_columns(row: dict[str, Any], expected: set[str]) -> None:
-    wanted = {name for name in expected if not name.startswith("_")}
-    if set(row) != wanted:
-        missing, extra = sorted(wanted - set(row)), sorted(set(row) - wanted)
+    def _fitting(self, key: bytes, lines: list[Row]) -> pa.Table:
+        try:
+            return self._table(lines)
+        except UNFIT as error:
+            self.known[key] = Known(0, failed=True)
+            return self._table([self._failure(key, f"a value does not fit its column: {error}")])
+
+
+def _key_of(line: Row) -> bytes:
+    return line[KEY]
+
+
+def _check_columns(row: dict[str, Any], wanted: frozenset[str]) -> None:
+    if row.keys() != wanted:
+        missing, extra = sorted(wanted - row.keys()), sorted(row.keys() - wanted)
         raise RunFailed(f"a stage must return exactly what it writes; missing: {missing}, not declared: {extra}")

@@ -1,14 +1,16 @@
 """One writer per store: a lock that names its host and process and is taken over when that process is gone.
 
-The lock is a file made with O_EXCL (on object stores, which have no such call through fsspec, written and read back).
+The lock is a file, looked at and written under `flock` (on object stores, which have no such call: written, read back).
 A process is known by its id *and* its start time, since ids are used again. Workers need no lock: they write new files
 only, and two writers of one key at worst write the same row twice, of which the older counts.
 """
 
-import json
+import fcntl
 import os
 import socket
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -17,6 +19,8 @@ from pipeline.errors import StoreError
 from pipeline.store import Store
 
 NAME = "lock"
+GUARD = ".tmp-lock-guard"
+SETTLE_S = 0.2
 
 
 class StoreLock:
@@ -25,58 +29,41 @@ class StoreLock:
         self.mine = {"host": socket.gethostname(), "pid": os.getpid(), "started": process_start(os.getpid())}
 
     def __enter__(self) -> "StoreLock":
-        for _ in range(3):  # a stale lock is removed once; a third party may come in between
-            if self._acquire():
-                return self
+        with self._alone():
             owner = self._owner()
             if owner is not None and not self._is_gone(owner):
                 raise StoreError(
                     f"the store {self.store.url} is in use by process {owner['pid']} on {owner['host']}; wait for it, "
                     f"or, if that host is lost for good, remove {self.store.path(NAME)}"
                 )
-            if owner is not None:
-                self._remove_stale(owner)
-        raise StoreError(
-            f"the store {self.store.url} could not be locked: others take it at the same moment; run again"
-        )
+            self.store.write_json(NAME, self.mine)
+        if not self.store.is_local:
+            self._see_who_was_last()
+        return self
 
     def __exit__(self, *_: type[BaseException] | BaseException | TracebackType | None) -> None:
         if self._owner() == self.mine:
             self.store.remove(NAME)
 
-    def _acquire(self) -> bool:
-        data = json.dumps(self.mine).encode()
+    @contextmanager
+    def _alone(self) -> Iterator[None]:
+        """One process at a time looks at the lock and takes it; for one that dies meanwhile the kernel lets go."""
         if not self.store.is_local:
-            if self.store.exists(NAME):
-                return False
-            self.store.write_bytes(NAME, data)
-            time.sleep(0.2)
-            return self._owner() == self.mine
-        # Written aside and linked into place: the lock is never seen half-written, and link() fails if it exists.
-        path = Path(self.store.path(NAME))
-        aside = path.with_name(f".tmp-lock-{os.getpid()}")
-        aside.write_bytes(data)
-        try:
-            os.link(aside, path)
-        except FileExistsError:
-            return False
-        finally:
-            aside.unlink()
-        return True
-
-    def _remove_stale(self, owner: dict[str, Any]) -> None:
-        if not self.store.is_local:
-            self.store.remove(NAME)
+            yield
             return
-        path = Path(self.store.path(NAME))
-        aside = path.with_name(f".tmp-stale-{os.getpid()}")
         try:
-            path.rename(aside)
-        except FileNotFoundError:
-            return  # another process was faster
-        if json.loads(aside.read_text()) != owner:
-            aside.replace(path)  # the lock that another process has just taken, not the stale one
-        aside.unlink(missing_ok=True)
+            guard = Path(self.store.path(GUARD)).open("ab")  # noqa: SIM115 - closed below
+            fcntl.flock(guard, fcntl.LOCK_EX)
+        except OSError as error:
+            raise self.store.refusal(GUARD, error) from error
+        with guard:
+            yield
+
+    def _see_who_was_last(self) -> None:
+        """Of those that took a lock on an object store at the same moment, the last one has it."""
+        time.sleep(SETTLE_S)
+        if self._owner() != self.mine:
+            raise StoreError(f"the store {self.store.url} was taken by another process at the same moment; run again")
 
     def _owner(self) -> dict[str, Any] | None:
         try:

@@ -136,5 +136,5 @@ def _measure_ledger(store: Store, fingerprint: str) -> Unit:
     lines = pl.concat(frames)
     n_units = lines["_key"].n_unique()
     calls, prompt, completion, seconds = (float(lines[name].sum() or 0) / n_units for name in COSTS)
-    rows = (lines["_child"] >= 0).sum() / n_units
+    rows = lines.filter(pl.col("_child") >= 0).height / n_units
     return Unit(n_units, rows, calls, prompt, completion, seconds)

@@ -5,7 +5,7 @@ from typing import Any
 import polars as pl
 
 from pipeline.errors import StoreError
-from pipeline.recipe import ROOT, stage_class, stage_names
+from pipeline.lookup import ROOT, stage_class, stage_names
 from pipeline.run import Run, run_ids
 from pipeline.store import Store
 

@@ -48,6 +48,10 @@ class Stage(BaseModel):
     reads_if_present: ClassVar[tuple[str, ...]] = ()
     writes: ClassVar[tuple[Column, ...]] = ()
 
+    def run(self, *args: Any, **kwargs: Any) -> Any:
+        """The method itself; each shape says what it is given and what it returns."""
+        raise NotImplementedError
+
     def prompts(self) -> dict[str, str]:
         """Texts that shape what a model sees, by name; their digests enter the identity."""
         return {}

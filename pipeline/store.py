@@ -19,6 +19,7 @@ import json
 import os
 import time
 import uuid
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -58,12 +59,17 @@ class Store:
         if found is None and not create:
             raise StoreError(f"there is no store at {store.url}; `laconic run` makes one, --store names another")
         if found is None:
-            store.write_json("store.json", {"format": FORMAT, "partitions": n_partitions})
-            return store
+            found = store._create()
         if found["format"] != FORMAT:
             raise StoreError(f"the store at {store.url} has format {found['format']}, this version reads {FORMAT}")
         store.n_partitions = found["partitions"]
         return store
+
+    def _create(self) -> dict[str, int]:
+        """Of two processes that make the same store at once, the first decides on the number of partitions."""
+        made = {"format": FORMAT, "partitions": self.n_partitions}
+        self.write_bytes("store.json", json.dumps(made).encode(), keep_existing=True)
+        return self.read_json("store.json")
 
     def path(self, name: str) -> str:
         return f"{self.root}/{name}"
@@ -86,19 +92,23 @@ class Store:
     def read_bytes(self, name: str) -> bytes:
         return self.fs.cat_file(self.path(name))
 
-    def write_bytes(self, name: str, data: bytes) -> None:
+    def write_bytes(self, name: str, data: bytes, keep_existing: bool = False) -> None:
         """Whole or not at all, on a full disk and at a kill alike."""
         try:
             if self.is_local:
-                _write_local(Path(self.path(name)), data)
+                _write_local(Path(self.path(name)), data, keep_existing)
             else:
                 self.fs.pipe_file(self.path(name), data)
         except OSError as error:
-            if error.errno in (errno.ENOSPC, errno.EDQUOT):
-                raise StoreError(
-                    f"no space left for {self.path(name)}; what was written before is kept: free space and run again"
-                ) from error
-            raise
+            raise self.refusal(name, error) from error
+
+    def refusal(self, name: str, error: OSError) -> StoreError:
+        """What to tell a user whose disk did not take `name`."""
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            what = f"no space left for {self.path(name)}; what was written before is kept: free space and run again"
+        else:
+            what = f"{self.path(name)} cannot be written ({error.strerror or error}); what was written before is kept"
+        return StoreError(what)
 
     def read_json(self, name: str) -> Any:
         return json.loads(self.read_bytes(name))
@@ -107,8 +117,8 @@ class Store:
         self.write_bytes(name, json.dumps(value, indent=1, ensure_ascii=False).encode())
 
     def read_table(self, name: str, columns: list[str] | None = None) -> pa.Table:
-        source = pa.memory_map(self.path(name)) if self.is_local else pa.BufferReader(self.read_bytes(name))
         try:
+            source = pa.memory_map(self.path(name)) if self.is_local else pa.BufferReader(self.read_bytes(name))
             # One thread: a store is read by many workers at once, each on its own core.
             return pq.ParquetFile(source).read(columns=columns, use_threads=False)
         except (pa.ArrowInvalid, OSError) as error:
@@ -153,7 +163,7 @@ def _absolute(url: str) -> str:
     return url if "://" in url else str(Path(url).absolute())
 
 
-def _write_local(path: Path, data: bytes) -> None:
+def _write_local(path: Path, data: bytes, keep_existing: bool) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.parent / f".tmp-{uuid.uuid4().hex}"
     try:
@@ -161,6 +171,10 @@ def _write_local(path: Path, data: bytes) -> None:
             file.write(data)
             file.flush()
             os.fsync(file.fileno())
-        temporary.replace(path)
+        if keep_existing:
+            with suppress(FileExistsError):
+                os.link(temporary, path)
+        else:
+            temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)

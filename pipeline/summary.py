@@ -106,8 +106,8 @@ def print_difference(value: dict[str, Any]) -> None:
         console.print(f"  {change['field']}: {change['old']} -> {change['new']}", markup=False)
     table = _table("node", "rows before", "rows after", "stage")
     for node in value["nodes"]:
-        counts = ["" if node[key] is None else f"{node[key]:,}" for key in ("old_rows", "new_rows")]
-        table.add_row(node["node"], *counts, "same" if node["same_stage"] else "changed")
+        texts = ["" if node[key] is None else f"{node[key]:,}" for key in ("old_rows", "new_rows")]
+        table.add_row(node["node"], *texts, "same" if node["same_stage"] else "changed")
     console.print(table)
     rows = value["rows"]
     counts = {name: len(rows[name]) for name in ("added", "removed", "changed")} | {"unchanged": rows["unchanged"]}

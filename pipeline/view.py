@@ -96,9 +96,9 @@ def read_input(store: Store, parents: tuple[str, ...], columns: list[str]) -> pl
 
 
 def failures(store: Store, name: str) -> pl.DataFrame:
-    """`parent`, `reason` of every failed line of a view."""
+    """`parent`, `reason` of every failed unit of a view; of a failed problem, the first row stands for all."""
     head, lines = load_view(store, name)
-    failed = lines.filter(pl.col("failed")).select("parent", pl.col("key").alias(KEY))
+    failed = lines.filter(pl.col("failed") & (pl.col("child") <= 0)).select("parent", pl.col("key").alias(KEY))
     if failed.is_empty():
         return pl.DataFrame(schema={"parent": pl.Int32, "reason": pl.String})
     reasons = Ledger(store, head.fingerprint, head.partition, head.writes).read(["_error"])

@@ -68,9 +68,10 @@ def _run_source(store: Store, cell: Cell, stage: Source, report: Report) -> Cell
         writer.flush()
         places = sorted(lines[partition])
         failed = [_is_failed(line, known[partition], writer) for line in places]
-        columns = ([-1] * len(places), [line[2] for line in places], [-1 if bad else 0 for bad in failed], failed)
+        keys: list[bytes | None] = [line[2] for line in places]
+        lines_of_view = new_lines([-1] * len(places), keys, [-1 if bad else 0 for bad in failed], failed)
         record.views[partition] = cell.view_name(store, partition)
-        write_view(store, record.views[partition], head(cell, partition, ()), new_lines(*columns))
+        write_view(store, record.views[partition], head(cell, partition, ()), lines_of_view)
         record.n_failed += sum(failed)
     record.n_rows = record.n_units - record.n_failed
     record.n_computed = record.n_units - n_known

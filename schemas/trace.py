@@ -22,10 +22,12 @@ from schemas.problem import stable_id
 _BLANK_LINES = re.compile(r"\r?\n[ \t\r\n]*\n")
 _MARK = re.compile(
     r"(?P<fence>`{3,}|~{3,})"
-    r"|(?P<slashes>\\+)(?P<command>[\[\]]|(?P<side>begin|end)\{(?P<name>[A-Za-z]{1,32}\*?)\}|\$)?"
+    r"|(?:\\\\)+"
+    r"|\\(?P<command>[\[\]]|(?P<side>begin|end)\{(?P<name>[A-Za-z]{1,32}\*?)\}|\$)"
     r"|(?P<dollars>\$\$)"
 )
-"""Every branch starts with one of four characters, so that the search skips plain text at C speed."""
+"""Every branch starts with one of four characters, so that the search skips plain text at C speed. Pairs of backslashes
+are line breaks and are skipped, so that `\\\\[2pt]` opens nothing; `\\$` is a dollar sign."""
 
 
 class Step(NamedTuple):
@@ -151,14 +153,10 @@ def _line_start(text: str, i: int) -> int | None:
 
 
 def _read_math(state: _Open, mark: re.Match[str]) -> tuple[int, int] | None:
-    r"""An even run of backslashes is line breaks, so that `\\[2pt]` opens nothing and `\$` is a dollar sign."""
     start, end = mark.start(), mark.end()
     if mark["dollars"]:
         opened, state.dollars = state.dollars, start if state.dollars is None else None
         return None if opened is None else (opened, end)
-    if not mark["command"] or len(mark["slashes"]) % 2 == 0:
-        return None
-    start = mark.end("slashes") - 1
     opened = None
     if mark["command"] == "[":
         state.bracket = start

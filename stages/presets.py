@@ -129,21 +129,19 @@ PRESETS: dict[str, Preset] = {
 
 
 def available(column_names: Iterable[str], records: Iterable[Mapping[str, Any]]) -> dict[str, None]:
-    """Every place that a sample of records shows. A message list is shown by its roles, a struct by its fields."""
-    found = dict.fromkeys(column_names)
+    """Every place that a sample of records shows. A message list is shown by its roles, not as a column."""
+    found, message_lists = dict.fromkeys(column_names), set()
     for record in records:
         for key, value in record.items():
-            if _is_messages(value) or (value and isinstance(value, dict)):
-                found.pop(key, None)
-            for place in _places(key, value):
-                found.setdefault(place)
-    return found
+            message_lists |= {key} if _is_messages(value) else set()
+            found |= dict.fromkeys(_places(key, value))
+    return {place: None for place in found if place not in message_lists}
 
 
 def _places(key: str, value: Any) -> list[str]:
     if _is_messages(value):
         return [place for role in _ROLES if (one := _message(value, role)) for place in _message_places(key, role, one)]
-    return [f"{key}.{name}" for name in value] if isinstance(value, dict) else [key]
+    return [key, *(f"{key}.{name}" for name in value)] if isinstance(value, dict) else [key]
 
 
 def _message_places(key: str, role: str, message: Mapping[str, Any]) -> list[str]:
@@ -176,6 +174,11 @@ def exists(place: str, found: Mapping[str, None]) -> bool:
     if place.endswith("*"):
         return any(fnmatch.fnmatchcase(name, place) for name in found)
     return place.removesuffix("[]") in found or ("." in place and place.split(".")[0] in found)
+
+
+def uses_up(place: str, column: str) -> bool:
+    """Whether `place` takes all that `column` says."""
+    return fnmatch.fnmatchcase(column, place) if place.endswith("*") else top_column(place) == column
 
 
 def top_column(place: str) -> str | None:

@@ -82,7 +82,8 @@ class Files:
             if files[0].endswith(".parquet"):
                 return list(pq.read_schema(handle).names)
             if files[0].endswith(".csv"):
-                return next(csv.reader(io.TextIOWrapper(handle, "utf-8-sig", "surrogateescape", newline="")), [])
+                with _csv_text(handle) as text:
+                    return next(csv.reader(text), [])
         return []
 
     def records(self) -> Iterator[Placed]:
@@ -194,14 +195,19 @@ def _one_row(batch: pa.RecordBatch) -> Record | ValueError:
         return ValueError(f"not valid UTF-8 ({error})")
 
 
+def _csv_text(handle: IO[bytes]) -> io.TextIOWrapper:
+    """Bytes that do not decode become lone surrogates, which make their row a bad one later."""
+    return io.TextIOWrapper(handle, "utf-8-sig", "surrogateescape", newline="")
+
+
 def _read_csv(handle: IO[bytes]) -> Iterator[tuple[int, Record | ValueError]]:
     csv.field_size_limit(1 << 30)  # the default of 128 KB refuses long traces
-    text = io.TextIOWrapper(handle, "utf-8-sig", "surrogateescape", newline="")
-    reader = csv.DictReader(text)
-    width = len(reader.fieldnames or ())
-    for row, record in enumerate(reader, start=1):
-        n_fields = width + len(record.get(None) or ()) - sum(value is None for value in record.values())
-        yield row, record if n_fields == width else ValueError(f"{n_fields} fields where the header has {width}")
+    with _csv_text(handle) as text:
+        reader = csv.DictReader(text)
+        width = len(reader.fieldnames or ())
+        for row, record in enumerate(reader, start=1):
+            n_fields = width + len(record.get(None) or ()) - sum(value is None for value in record.values())
+            yield row, record if n_fields == width else ValueError(f"{n_fields} fields where the header has {width}")
 
 
 def _read_jsonl(lines: Iterable[bytes]) -> Iterator[tuple[int, Record | ValueError]]:

@@ -11,11 +11,13 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
+import xxhash
+
 from pipeline.stage import Row
 from schemas.markup import ParsedCompletion, parse_completion
-from schemas.problem import Kind, as_json, detect_kind, gold_in_solution, problem_id, stable_id
+from schemas.problem import Kind, as_json, detect_kind, gold_in_solution, problem_id
 from schemas.trace import trace_id
-from stages.presets import PROBLEM_NAMES, Layout, explodes, look_up, n_turns, top_column
+from stages.presets import PROBLEM_NAMES, Layout, explodes, look_up, n_turns, top_column, uses_up
 from stages.readers import Record
 
 _FINISH = {"stop": "stop", "eos": "stop", "end_turn": "stop", "length": "length", "max_tokens": "length"}
@@ -32,12 +34,11 @@ class Item:
 
 
 def items(record: Record, layout: Layout, traces: bool) -> Iterator[Item]:
-    """One item per record, or per element where the response is a list. Raises ValueError for lists of unequal length."""
+    """One item per record, or per element of a list of responses. Raises ValueError for lists of unequal length."""
     _check_turns(record, layout)
     names = [own for own in layout.mapping if traces or own in PROBLEM_NAMES]
     values = {own: look_up(record, layout.mapping[own]) for own in names}
-    used = {top_column(place) for place in layout.mapping.values()} | set(layout.left_out)
-    meta = {key: value for key, value in record.items() if key not in used and value is not None}
+    meta = {key: value for key, value in record.items() if value is not None and not _is_used(key, layout)}
     meta |= {"system": system} if (system := _system(record, layout)) else {}
     if not (traces and explodes(layout.mapping["response"])):
         yield Item(values, meta)
@@ -68,7 +69,7 @@ class Import:
     count: Callable[[str], int]
     full: bool = False
     problems: dict[str, tuple[str, str | None]] = field(default_factory=dict)
-    records: dict[str, str] = field(default_factory=dict)
+    records: dict[int, str] = field(default_factory=dict)
     next_sample: dict[tuple[str, str | None], int] = field(default_factory=dict)
 
     def rows(self, place: str, record: Record | ValueError) -> Iterator[Row | Exception]:
@@ -92,7 +93,8 @@ class Import:
             yield row
 
     def _refuse_duplicate(self, place: str, record: Record) -> None:
-        first = self.records.setdefault(stable_id(as_json(record)), place)
+        content = as_json(record).encode("utf-8", "surrogatepass")
+        first = self.records.setdefault(xxhash.xxh3_128_intdigest(content), place)
         if first != place:
             raise ValueError(f"exact duplicate of {first}")
 
@@ -208,6 +210,10 @@ def _check_turns(record: Record, layout: Layout) -> None:
         raise ValueError(f"{column} has {turns} user turns; only single-turn rows can be read")
 
 
+def _is_used(column: str, layout: Layout) -> bool:
+    return column in layout.left_out or any(uses_up(place, column) for place in layout.mapping.values())
+
+
 def _system(record: Record, layout: Layout) -> Any:
     """The system prompt of a row whose problem comes from a message list."""
     column = top_column(layout.mapping["problem"])
@@ -260,11 +266,12 @@ def _finish(value: Any) -> str:
 
 
 def _index(value: Any) -> int | None:
-    """A sample index as a source writes it: 3, 3.0 or "3"; None where it gives none."""
+    """A sample index as a source writes it: 3, 3.0 or "3"; None where it gives none that fits 31 bits."""
     try:
-        return None if value is None or float(value) != int(float(value)) else int(float(value))
+        index = -1.0 if value is None else float(value)
     except (ValueError, TypeError, OverflowError):
         return None
+    return int(index) if 0 <= index < 2**31 and index.is_integer() else None
 
 
 def _check_unicode(row: Row) -> None:

@@ -12,6 +12,7 @@ from pydantic import Field
 from pipeline.stage import Map, Row
 from schemas.columns import VERDICT_COLUMNS, Column
 from schemas.verdict import Outcome
+from verifiers import for_kind
 from verifiers.math import MathVerifier
 
 
@@ -29,9 +30,10 @@ class Verify(Map):
         return {"math": MathVerifier().version}
 
     def run(self, row: Row) -> Row:
-        if row["kind"] != "math":
+        judge = for_kind(row["kind"])
+        if judge is None:
             return _verdict(Outcome.UNGRADABLE, None, f"kind `{row['kind']}` has no verifier", "none")
-        verifier = MathVerifier(timeout_s=self.timeout_s, retry_timeout_s=self.retry_timeout_s)
+        verifier = judge(timeout_s=self.timeout_s, retry_timeout_s=self.retry_timeout_s)
         truncated = row["finish_reason"] == "length"
         verdict = verifier.verify({"answer": row["answer"]}, row["response"] or "", truncated=truncated)
         return _verdict(verdict.outcome, verdict.answer_found, verdict.reason, verdict.verifier)

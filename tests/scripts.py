@@ -1,5 +1,6 @@
 """What the engine tests share: a tiny random model, scripts for the scripted engine, and a few requests."""
 
+import os
 from pathlib import Path
 
 from pipeline.engines.engine import GenerateRequest, Message, Sampling
@@ -44,3 +45,16 @@ def ask(text: str, seed: int | None = 1, **sampling: object) -> GenerateRequest:
 def echo(request: GenerateRequest) -> str:
     """A script: the last message again, with the seed."""
     return f"{request.messages[-1].content} (seed {request.seed})"
+
+
+def fails_on_odd(request: GenerateRequest) -> str:
+    """A script with a mistake for some inputs."""
+    text = request.messages[-1].content
+    if int(text) % 2:
+        raise ValueError(f"{text} is odd")
+    return text
+
+
+def die(request: GenerateRequest) -> str:
+    """A script that takes its process with it."""
+    os._exit(1)

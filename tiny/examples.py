@@ -6,6 +6,7 @@ Digits weigh 1, prose 0.3 and numbers that are wrong on purpose 0.1, so that the
 them. Prompts weigh 0. A drill is a list of unrelated equations of which only the results count; it teaches the tables.
 """
 
+import math
 import random
 import re
 from collections.abc import Iterator
@@ -19,6 +20,7 @@ from tiny.traces import equation, response, write_trace
 from tiny.world import LEVELS, feasible_ops, apply, sample_problem
 
 BATCH_TOKENS = 2048
+N_DRILL_EQUATIONS = 16
 POOL_EXAMPLES = 512
 """Examples that are sorted by length together, so that a batch has little padding."""
 PROSE_WEIGHT, SLIP_WEIGHT = 0.3, 0.1
@@ -37,7 +39,7 @@ SYSTEM_PROMPTS = (
 class Stage:
     """What a part of the training draws: share of drills, longest verbosity, and weights of the levels 1 to 5."""
 
-    until: float
+    until_tokens: float
     drill_share: float
     max_verbosity: float
     level_weights: tuple[float, ...]
@@ -45,9 +47,9 @@ class Stage:
 
 
 STAGES = (
-    Stage(until=0.04, drill_share=0.5, max_verbosity=0.0, level_weights=(3, 2, 1, 1, 1), few_ops=True),
-    Stage(until=0.12, drill_share=0.3, max_verbosity=0.0, level_weights=(1, 1, 1, 1, 1), few_ops=False),
-    Stage(until=1.01, drill_share=0.1, max_verbosity=1.0, level_weights=(1, 1, 1.2, 1.5, 2), few_ops=False),
+    Stage(until_tokens=0.4e6, drill_share=0.5, max_verbosity=0.0, level_weights=(3, 2, 1, 1, 1), few_ops=True),
+    Stage(until_tokens=1.0e6, drill_share=0.3, max_verbosity=0.0, level_weights=(1, 1, 1, 1, 1), few_ops=False),
+    Stage(until_tokens=math.inf, drill_share=0.2, max_verbosity=1.0, level_weights=(1, 1, 1, 1, 1), few_ops=False),
 )
 
 
@@ -93,10 +95,10 @@ def draw_trace_text(rng: random.Random, stage: Stage) -> tuple[str, np.ndarray]:
 
 
 def draw_drill_text(rng: random.Random) -> tuple[str, np.ndarray]:
-    """Sixteen unrelated equations of one level; only their results carry weight."""
+    """Unrelated equations of one level; only their results carry weight."""
     bounds = LEVELS[rng.choices(list(LEVELS), (1, 1, 2, 3, 5))[0]]
     lines = []
-    for _ in range(16):
+    for _ in range(N_DRILL_EQUATIONS):
         value = rng.randint(1, bounds.value_max)
         symbol, operand = rng.choice(feasible_ops(rng, value, bounds))
         lines.append(equation(value, symbol, operand, apply(value, symbol, operand) or 0))
@@ -109,11 +111,10 @@ def draw_drill_text(rng: random.Random) -> tuple[str, np.ndarray]:
 
 def encode_examples(texts: list[tuple[str, np.ndarray]], tokenizer: PreTrainedTokenizerBase) -> list[Example]:
     """Token ids, each with the weight of its first character."""
-    encodings = tokenizer.backend_tokenizer.encode_batch([text for text, _ in texts], add_special_tokens=False)
+    encoded = tokenizer([text for text, _ in texts], add_special_tokens=False, return_offsets_mapping=True)
     examples = []
-    for encoding, (_, weights) in zip(encodings, texts, strict=True):
-        starts = [start for start, _ in encoding.offsets]
-        examples.append(Example(encoding.ids, weights[starts].tolist()))
+    for token_ids, offsets, (_, weights) in zip(encoded["input_ids"], encoded["offset_mapping"], texts, strict=True):
+        examples.append(Example(token_ids, [float(weights[start]) for start, _ in offsets]))
     return examples
 
 

@@ -21,6 +21,7 @@ SEED = 20
 N_PER_LEVEL = 50
 N_EXACT_COPIES, N_NEAR_DUPLICATES, N_NUMBER_CHANGED = 6, 12, 8
 LICENSE = "CC0-1.0"
+WORLD, MIRROR = "tiny-world", "tiny-mirror"
 
 Row = dict[str, object]
 
@@ -34,7 +35,7 @@ REWORDINGS = (
 )
 
 
-def row(source_id: str, problem: str, answer: str, level: str, *, source: str = "tiny-world", **meta: object) -> Row:
+def row(source_id: str, problem: str, answer: str, level: str, *, source: str = WORLD, **meta: object) -> Row:
     """One line of the file; every row has the same keys with the same types."""
     full_meta = {"topic": "", "n_ops": 0, "relation": "original", "relative": ""} | meta
     return {
@@ -49,10 +50,9 @@ def row(source_id: str, problem: str, answer: str, level: str, *, source: str = 
     }
 
 
-def list_row(source_id: str, problem: Problem, **meta: object) -> Row:
-    return row(
-        source_id, problem.text, str(problem.answer), str(problem.level), topic=problem.form, n_ops=len(problem.ops), **meta
-    )
+def list_row(source_id: str, problem: Problem, *, source: str = WORLD, **meta: object) -> Row:
+    level, n_ops = str(problem.level), len(problem.ops)
+    return row(source_id, problem.text, str(problem.answer), level, source=source, topic=problem.form, n_ops=n_ops, **meta)
 
 
 def draw_list_problems(rng: random.Random) -> list[Problem]:
@@ -77,37 +77,31 @@ def disturb(text: str, index: int) -> str:
     return text
 
 
-def change_number(problem: Problem, rng: random.Random) -> Problem:
-    """A held-out problem of the same words with another start value or another operand, within the level's bounds."""
+def number_changes(problem: Problem) -> list[Problem]:
+    """All held-out problems of the same words and level that differ in the start value alone."""
     bounds = LEVELS[problem.level]
-    while True:
-        ops = list(problem.ops)
-        start, position = problem.start, rng.randint(0, len(ops))
-        if position == len(ops):
-            start = rng.randint(2, bounds.add_max)
-        else:
-            ops[position] = (ops[position][0], rng.randint(2, bounds.factor_max))
-        changed = replace(problem, start=start, ops=tuple(ops))
-        if changed.text != problem.text and changed.held_out and changed.fits(bounds.value_max):
-            return changed
+    changed = [replace(problem, start=start) for start in range(2, bounds.value_max) if start != problem.start]
+    return [other for other in changed if other.held_out and other.fits(bounds.value_max)]
 
 
 def relatives(problems: list[Problem], rng: random.Random) -> list[Row]:
     """Exact copies, near duplicates and look-alikes of randomly chosen problems, each of another problem."""
-    n_relatives = N_EXACT_COPIES + N_NEAR_DUPLICATES + N_NUMBER_CHANGED
-    chosen = rng.sample(range(len(problems)), n_relatives)
+    chosen = rng.sample(range(len(problems)), len(problems))
     rows = []
-    for index, original in enumerate(chosen):
-        problem, relative = problems[original], source_id_of(original)
-        if index < N_EXACT_COPIES:
-            made = list_row(f"copy-{index:02}", problem, relation="exact_copy", relative=relative)
-        elif index < N_EXACT_COPIES + N_NEAR_DUPLICATES:
-            made = list_row(f"near-{index:02}", problem, relation="near_duplicate", relative=relative)
-            made["problem"] = disturb(problem.text, index)
-        else:
-            made = list_row(f"like-{index:02}", change_number(problem, rng), relation="number_changed", relative=relative)
-        made["source"] = "tiny-mirror"
-        rows.append(made)
+    for index in range(N_EXACT_COPIES):
+        original = chosen.pop()
+        relation = {"relation": "exact_copy", "relative": source_id_of(original)}
+        rows.append(list_row(f"copy-{index:02}", problems[original], source=MIRROR, **relation))
+    for index in range(N_NEAR_DUPLICATES):
+        original = chosen.pop()
+        relation = {"relation": "near_duplicate", "relative": source_id_of(original)}
+        near = list_row(f"near-{index:02}", problems[original], source=MIRROR, **relation)
+        rows.append(near | {"problem": disturb(problems[original].text, index)})
+    changeable = [original for original in chosen if number_changes(problems[original])]
+    for index, original in enumerate(changeable[:N_NUMBER_CHANGED]):
+        relation = {"relation": "number_changed", "relative": source_id_of(original)}
+        changed = rng.choice(number_changes(problems[original]))
+        rows.append(list_row(f"like-{index:02}", changed, source=MIRROR, **relation))
     return rows
 
 

@@ -12,12 +12,12 @@ import argparse
 import copy
 import random
 import time
+from dataclasses import dataclass
 from pathlib import Path
 
 import torch
 from transformers import GenerationConfig, PreTrainedTokenizerBase, Qwen2Config, Qwen2ForCausalLM
 
-from tiny.evaluate import evaluate, report
 from tiny.examples import STAGES, Stage, batches, draw_trace_text
 from tiny.muon import Muon
 from tiny.tokenizer import train_tokenizer
@@ -25,6 +25,7 @@ from tiny.tokenizer import train_tokenizer
 N_TOKENIZER_TEXTS = 4000
 MUON_LR, ADAMW_LR = 0.02, 3e-3
 WARMUP_STEPS = 50
+SAVE_EVERY_STEPS = 250
 DECAY_SHARE = 0.3
 """Last share of the training in which the learning rates fall linearly to zero."""
 AVERAGE_DECAY = 0.998
@@ -109,58 +110,104 @@ def save_teacher(model: Qwen2ForCausalLM, tokenizer: PreTrainedTokenizerBase, ou
         do_sample=True, temperature=0.8, eos_token_id=tokenizer.eos_token_id, pad_token_id=tokenizer.pad_token_id
     )
     stored.save_pretrained(out)
+    tokenizer.backend_tokenizer.no_padding()
     tokenizer.save_pretrained(out)
 
 
-def stage_at(progress: float) -> Stage:
-    return next(stage for stage in STAGES if progress < stage.until)
+def stage_at(seen_tokens: int) -> Stage:
+    return next(stage for stage in STAGES if seen_tokens < stage.until_tokens)
 
 
-def train(n_tokens: int, seed: int, out: Path, checkpoint_every: int) -> Qwen2ForCausalLM:
-    """Train on `n_tokens` tokens, printing the loss, and save the averaged weights now and then and at the end."""
-    torch.manual_seed(seed)
-    rng = random.Random(seed)
-    tokenizer = train_tokenizer(draw_trace_text(rng, STAGES[-1])[0] for _ in range(N_TOKENIZER_TEXTS))
-    model = build_model(tokenizer)
-    average = copy.deepcopy(model)
-    optimizers = make_optimizers(model)
-    started_s, step, seen, saved, recent = time.monotonic(), 0, 0, 0, 0.0
-    while seen < n_tokens:
-        for token_ids, weights in batches(rng, stage_at(seen / n_tokens), tokenizer):
-            set_learning_rates(optimizers, step, seen / n_tokens)
-            loss = loss_of(model, token_ids, weights)
-            loss.backward()
-            torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
-            for optimizer in optimizers:
-                optimizer.step()
-                optimizer.zero_grad()
-            update_average(average, model, step)
-            step, seen, recent = step + 1, seen + token_ids.numel(), recent + loss.item()
-            if step % 100 == 0:
-                elapsed_s = time.monotonic() - started_s
-                print(
-                    f"step {step} tokens {seen} loss {recent / 100:.4f} wall {elapsed_s:.0f} s cpu {time.process_time():.0f} s",
-                    flush=True,
-                )
-                recent = 0.0
-            if seen - saved >= checkpoint_every:
-                saved = seen
-                save_teacher(average, tokenizer, out)
-                print(report(evaluate(average, tokenizer, n_per_level=20, temperature=0.0)), flush=True)
-    save_teacher(average, tokenizer, out)
-    return average
+@dataclass
+class Run:
+    """All that changes while training; saved beside the checkpoint, so that an interrupted training goes on."""
+
+    tokenizer: PreTrainedTokenizerBase
+    model: Qwen2ForCausalLM
+    average: Qwen2ForCausalLM
+    optimizers: list[torch.optim.Optimizer]
+    rng: random.Random
+    step: int = 0
+    seen_tokens: int = 0
+    cpu_s: float = 0.0
+
+    @classmethod
+    def start(cls, seed: int) -> "Run":
+        torch.manual_seed(seed)
+        rng = random.Random(seed)
+        tokenizer = train_tokenizer(draw_trace_text(rng, STAGES[-1])[0] for _ in range(N_TOKENIZER_TEXTS))
+        model = build_model(tokenizer)
+        return cls(tokenizer, model, copy.deepcopy(model), make_optimizers(model), rng)
+
+    def save(self, path: Path) -> None:
+        torch.save(
+            {
+                "model": self.model.state_dict(),
+                "average": self.average.state_dict(),
+                "optimizers": [optimizer.state_dict() for optimizer in self.optimizers],
+                "rng": self.rng.getstate(),
+                "counters": (self.step, self.seen_tokens, self.cpu_s),
+            },
+            path,
+        )
+
+    def load(self, path: Path) -> None:
+        state = torch.load(path, weights_only=False)
+        self.model.load_state_dict(state["model"])
+        self.average.load_state_dict(state["average"])
+        for optimizer, saved in zip(self.optimizers, state["optimizers"], strict=True):
+            optimizer.load_state_dict(saved)
+        self.rng.setstate(state["rng"])
+        self.step, self.seen_tokens, self.cpu_s = state["counters"]
+
+    def train_on(self, token_ids: torch.Tensor, weights: torch.Tensor, progress: float) -> float:
+        """One update; returns the loss."""
+        cpu_before_s = time.process_time()
+        set_learning_rates(self.optimizers, self.step, progress)
+        loss = loss_of(self.model, token_ids, weights)
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(self.model.parameters(), 1.0)
+        for optimizer in self.optimizers:
+            optimizer.step()
+            optimizer.zero_grad()
+        update_average(self.average, self.model, self.step)
+        self.step += 1
+        self.seen_tokens += token_ids.numel()
+        self.cpu_s += time.process_time() - cpu_before_s
+        return loss.item()
+
+
+def train(run: Run, n_tokens: int, out: Path, state_path: Path) -> None:
+    """Train until `n_tokens` tokens are seen; print the loss and save everything now and then."""
+    losses: list[float] = []
+    while run.seen_tokens < n_tokens:
+        for token_ids, weights in batches(run.rng, stage_at(run.seen_tokens), run.tokenizer):
+            losses.append(run.train_on(token_ids, weights, run.seen_tokens / n_tokens))
+        print(
+            f"{time.strftime('%H:%M:%S')} step {run.step} tokens {run.seen_tokens} "
+            f"loss {sum(losses) / len(losses):.4f} cpu {run.cpu_s:.0f} s",
+            flush=True,
+        )
+        losses.clear()
+        if run.step // SAVE_EVERY_STEPS > (run.step - 100) // SAVE_EVERY_STEPS:
+            save_teacher(run.average, run.tokenizer, out)
+            run.save(state_path)
+    save_teacher(run.average, run.tokenizer, out)
+    run.save(state_path)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--tokens", type=int, default=24_000_000)
+    parser.add_argument("--tokens", type=int, default=10_000_000)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--out", type=Path, default=Path(__file__).parent / "teacher")
-    parser.add_argument("--checkpoint-every", type=int, default=2_000_000)
+    parser.add_argument("--state", type=Path, default=Path("tiny_teacher_state.pt"), help="continued from if it exists")
     args = parser.parse_args()
-    train(args.tokens, args.seed, args.out, args.checkpoint_every)
+    run = Run.start(args.seed)
+    if args.state.exists():
+        run.load(args.state)
+    train(run, args.tokens, args.out, args.state)
 
 
 if __name__ == "__main__":
-    torch.set_num_threads(2)
     main()

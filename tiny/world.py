@@ -47,11 +47,11 @@ class Level:
 
 
 LEVELS = {
-    1: Level(n_ops=(2, 2), add_max=9, factor_max=5, value_max=30),
-    2: Level(n_ops=(3, 3), add_max=9, factor_max=9, value_max=60),
-    3: Level(n_ops=(4, 4), add_max=9, factor_max=9, value_max=99),
-    4: Level(n_ops=(5, 6), add_max=40, factor_max=9, value_max=199),
-    5: Level(n_ops=(6, 7), add_max=99, factor_max=9, value_max=499),
+    1: Level(n_ops=(2, 2), add_max=9, factor_max=5, value_max=20),
+    2: Level(n_ops=(3, 3), add_max=9, factor_max=5, value_max=30),
+    3: Level(n_ops=(4, 4), add_max=9, factor_max=9, value_max=40),
+    4: Level(n_ops=(5, 6), add_max=9, factor_max=9, value_max=60),
+    5: Level(n_ops=(6, 7), add_max=20, factor_max=9, value_max=99),
 }
 
 

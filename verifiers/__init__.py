@@ -4,27 +4,9 @@
 that can be killed (`verifiers.pool`), so a verdict always comes back, from any thread, task or actor.
 """
 
-from collections.abc import Mapping
-from typing import Any, Protocol
-
-from schemas.verdict import Verdict
+from verifiers.math import MathVerifier
 
 
-class Verifier(Protocol):
-    """`version` names the judge and everything it delegates to; it enters the identity of what was judged."""
-
-    name: str
-
-    @property
-    def version(self) -> str: ...
-
-    def verify(self, problem: Mapping[str, Any], response: str, *, truncated: bool = False) -> Verdict: ...
-
-
-def for_kind(kind: str) -> type[Verifier] | None:
+def for_kind(kind: str) -> type[MathVerifier] | None:
     """The judge of problems of this kind, or None where there is none."""
-    if kind != "math":
-        return None
-    from verifiers.math import MathVerifier
-
-    return MathVerifier
+    return MathVerifier if kind == "math" else None

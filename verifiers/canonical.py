@@ -20,10 +20,11 @@ _SIGNS = str.maketrans(
 _REWRITES = tuple(
     (re.compile(pattern), replacement)
     for pattern, replacement in (
-        (r"\\\\(?=[A-Za-z])", r"\\"),  # escaped twice on the way through JSON
+        (r"\\\\(?=(?:[dt]?frac|sqrt|pi|text|left|right|cdot|times|infty)(?![a-z]))", r"\\"),  # escaped twice
         (r"\\(?:m?left|m?right|[bB]ig{1,2}[lrm]?)(?![A-Za-z])\.?", ""),
         (r"\\(?:displaystyle|textstyle|limits|nolimits|rm|bf)(?![A-Za-z])", ""),
-        (r"\\!|\\q?quad(?![A-Za-z])|\\[,;: ]|~", " "),
+        (r"(?<!\\)\\!", ""),
+        (r"(?<!\\)\\(?:q?quad(?![A-Za-z])|[,;: ])|~", " "),
         (r"(?<=\d) ?\{,\} ?(?=\d{3})", ","),
         (r"\\[dtc]frac(?![A-Za-z])", r"\\frac"),
         (r"\\frac\s*([0-9])\s*([0-9])", r"\\frac{\1}{\2}"),

@@ -19,7 +19,7 @@ MAX_DIGITS = 1_000
 """Longer numbers are compared as text only: int() of a hostile million digits takes seconds."""
 
 _DECIMAL = r"(?:\d+(?:\.\d+)?|\.\d+)"
-_GROUPED = r"\d{1,3}(?:(?:,|, | )\d{3})+(?:\.\d+)?"
+_GROUPED = r"\d{1,3}(?:(?:,[ ]?|[ ])\d{3})+(?:\.\d+)?"
 _NUMBER = re.compile(
     rf"""(?P<sign>[+-]?)\s?
     (?P<currency>\\?\$|€|£)?\s?
