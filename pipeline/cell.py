@@ -237,7 +237,8 @@ def reason_of(error: Exception) -> str:
     if isinstance(error, LaconicError | EngineNeeded | MemoryError | ImportError):
         raise error
     if isinstance(error, ExceptionGroup):
-        return [reason_of(inner) for inner in error.exceptions][0]  # all: one that is not the row's fault goes first
+        reasons = [reason_of(inner) for inner in error.exceptions]  # of all: one may not be the row's fault
+        return reasons[0]
     return f"{type(error).__name__}: {error}"
 
 

@@ -229,6 +229,7 @@ class Driver:
 
     def _close(self) -> None:
         if self._executor is not None:
+            self._executor.cancel()
             for name in list(self._engines):
                 self._stop_engine(name)
             self._executor.close()

@@ -19,6 +19,7 @@ from pipeline.lookup import ROOT
 from pipeline.store import Store
 from pipeline.whole import run_whole
 
+CANCEL_S = 20.0
 Result = CellRecord | EngineNeeded | Exception
 
 
@@ -47,6 +48,10 @@ class Executor(Protocol):
 
     def wait(self, timeout_s: float) -> list[tuple[Job, Result]]:
         """Jobs that are done by now; waits for the first at most `timeout_s`."""
+        ...
+
+    def cancel(self) -> None:
+        """Interrupts the jobs in flight, for a run that fails; what they have computed is kept."""
         ...
 
     def close(self) -> None: ...
@@ -90,6 +95,9 @@ class InlineExecutor:
         done, self.done = self.done, []
         return done
 
+    def cancel(self) -> None:
+        """Nothing is ever in flight here."""
+
     def close(self) -> None:
         self.runner.close()
 
@@ -107,7 +115,8 @@ class RayExecutor:
         n_cpus = int(ray.cluster_resources().get("CPU", 1))
         self.slots = config.cells_in_flight or 2 * n_cpus
         self.jobs: dict[Any, Job] = {}
-        self.counter: Any = ray.remote(num_cpus=0)(_Counter).remote()
+        # Its counts are for display only: lost with its process, it begins again at zero.
+        self.counter: Any = ray.remote(num_cpus=0, max_restarts=-1, max_task_retries=-1)(_Counter).remote()
         self.task = ray.remote(max_retries=config.cell_retries)(_run_on_worker)
         self.polled = time.monotonic()
 
@@ -152,6 +161,13 @@ class RayExecutor:
             for node, n_rows, n_tokens in self.ray.get(self.counter.take.remote()):
                 self.report(node, n_rows, n_tokens)
 
+    def cancel(self) -> None:
+        """Each cell is interrupted like by Ctrl-C and adds its last part to the ledger before it ends."""
+        if self.jobs:
+            for reference in self.jobs:
+                self.ray.cancel(reference)
+            self.ray.wait(list(self.jobs), num_returns=len(self.jobs), timeout=CANCEL_S)
+
     def close(self) -> None:
         if self.started_here:
             self.ray.shutdown()
@@ -192,4 +208,4 @@ def start_ray(config: ExecutionConfig) -> None:
         ray.init(address=address, runtime_env={"working_dir": str(ROOT), "excludes": excludes}, **quiet)
         return
     os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
-    ray.init(num_cpus=config.num_cpus, include_dashboard=False, **quiet)
+    ray.init(address="local", num_cpus=config.num_cpus, include_dashboard=False, **quiet)

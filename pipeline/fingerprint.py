@@ -46,7 +46,11 @@ def changed_fields(model: BaseModel) -> dict[str, Any]:
     """The fields that differ from their defaults, less those marked `NOT_IDENTITY`."""
     fields = type(model).model_fields
     values = {name: getattr(model, name) for name, info in fields.items() if NOT_IDENTITY not in info.metadata}
-    return {name: canonical(value) for name, value in sorted(values.items()) if value != fields[name].get_default()}
+    return {
+        name: canonical(value)
+        for name, value in sorted(values.items())
+        if value != fields[name].get_default(call_default_factory=True)
+    }
 
 
 def digest(value: Any) -> str:

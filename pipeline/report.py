@@ -21,8 +21,9 @@ from pipeline.report_pairs import AFTER, BEFORE
 from pipeline.run import Run
 
 _N_REASONS = 20
-_QUANTILES = {"10 % have at most": 0.1, "99 % have at most": 0.99, "longest": 1.0}
-_PASS_RATES = {"0 %": 0.0, "up to 25 %": 0.25, "up to 50 %": 0.5, "up to 75 %": 0.75, "below 100 %": 1.0}
+_QUANTILES = {"p10": 0.1, "p99": 0.99, "longest": 1.0}
+_PASS_RATES = {"none correct": 0.0, "up to 25 %": 0.25, "25 to 50 %": 0.5, "50 to 75 %": 0.75, "75 to 100 %": 1.0}
+"""Upper bounds; the last range ends below its own."""
 
 
 class Line(NamedTuple):
@@ -60,7 +61,7 @@ def _render(template: str, known: dict[str, Any]) -> str:
     )
     environment.filters |= {
         "count": lambda n: f"{n:,.0f}",
-        "percent": lambda share: f"{share * 100:.1f} %",
+        "percent": percent,
         "block": report_text.code_block,
         "shorten": report_text.shorten,
     }
@@ -107,11 +108,18 @@ def headline(found: dict[str, Any], kept: pl.DataFrame) -> tuple[str, str]:
         sentence += ", none of them verified" if not n_correct else f", {n_correct:,} of them verified"
     tokens = found["tokens"]
     shorter = bool(tokens) and tokens["before"]["sum"] != tokens["after"]["sum"]
-    return sentence, f"{tokens['ratio'] * 100:.1f} % of the reasoning tokens remain" if shorter else ""
+    return sentence, f"{percent(tokens['ratio'])} of the reasoning tokens remain" if shorter else ""
 
 
 def _plural(n: int, noun: str) -> str:
     return f"{n:,} {noun}{'' if n == 1 else 's'}"
+
+
+def percent(share: float) -> str:
+    """One decimal; a part never reads as nothing or as all. The space does not break."""
+    if 0 < share < 0.0005:
+        return "< 0.1\u00a0%"
+    return "> 99.9\u00a0%" if 0.9995 <= share < 1 else f"{share * 100:.1f}\u00a0%"
 
 
 def funnel_lines(funnel: dict[str, Any]) -> list[Line]:
@@ -152,25 +160,21 @@ def pass_rate_lines(run: Run) -> list[Line]:
     if not graded:
         return []
     rates = run.frame(graded[-1], ["problem_id", "pass_rate"]).unique("problem_id")["pass_rate"].drop_nulls()
-    counts, below = {}, -1.0
-    for label, bound in _PASS_RATES.items():
-        last = label == "below 100 %"
-        counts[label] = int(((rates > below) & ((rates < bound) if last else (rates <= bound))).sum())
-        below = bound
-    counts["100 %"] = int((rates == 1).sum())
+    up_to = [0, *(int((rates <= bound).sum()) for bound in _PASS_RATES.values())]
+    counts = {label: up_to[i + 1] - up_to[i] for i, label in enumerate(_PASS_RATES)}
+    n_all = int((rates == 1).sum())
+    counts |= {"75 to 100 %": counts["75 to 100 %"] - n_all, "all correct": n_all}
     longest = max(counts.values())
     return [Line(label, n, n / rates.len(), 0, n / longest) for label, n in counts.items()] if longest else []
 
 
 def length_rows(tokens: dict[str, Any], kept: pl.DataFrame) -> list[tuple[str, float, float]]:
-    """Label, tokens before, tokens after: the figures that the terminal prints, then more quantiles."""
-    names = {"sum": "sum", "mean": "mean", "median": "median", "p90": "90 % have at most"}
-    rows = [(label, tokens["before"][name], tokens["after"][name]) for name, label in names.items()]
+    """Label, tokens before, tokens after: the figures that the terminal prints, and more quantiles."""
     columns = [kept[name].drop_nulls() for name in (BEFORE, AFTER)]
-    for label, q in _QUANTILES.items():
-        before, after = (column.quantile(q, "nearest") or 0.0 for column in columns)
-        rows.append((label, before, after))
-    return rows
+    further = {label: [column.quantile(q, "nearest") or 0.0 for column in columns] for label, q in _QUANTILES.items()}
+    known = {name: [tokens["before"][name], tokens["after"][name]] for name in ("sum", "mean", "median", "p90")}
+    order = ("sum", "mean", "p10", "median", "p90", "p99", "longest")
+    return [(name, *(further | known)[name]) for name in order]
 
 
 def _plot(kept: pl.DataFrame, tokens: dict[str, Any]) -> Any:

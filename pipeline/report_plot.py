@@ -73,7 +73,7 @@ def length_plot(lengths: dict[str, pl.Series], counted_by: str) -> Markup:
         top=_TOP,
         inner=_HEIGHT,
         curves=Markup("").join([saved, *curves] if len(lengths) > 1 else curves),
-        labels=Markup("").join(_median(axis, *item, 14 + 20 * i) for i, item in enumerate(lengths.items())),
+        labels=_labels(axis, lengths),
     )
 
 
@@ -108,11 +108,20 @@ def _grid(axis: LogAxis, counted_by: str) -> Markup:
     return Markup("").join([*lines, *ticks, about])
 
 
-def _median(axis: LogAxis, name: str, lengths: pl.Series, y: int) -> Markup:
-    """A line down to the curve's middle, with its label beside the upper end, on the side where there is room."""
-    middle = float(lengths.median() or 0)  # type: ignore[arg-type]
+def _labels(axis: LogAxis, lengths: dict[str, pl.Series]) -> Markup:
+    """A line from each curve's middle up to its label; all labels stand on the side where the plot has room.
+
+    The line that a label could cross starts one row lower, so labels and lines keep clear of each other.
+    """
+    middles = {name: float(values.median() or 0) for name, values in lengths.items()}  # type: ignore[arg-type]
+    rightwards = axis.percent(max(middles.values())) < 60
+    ordered = sorted(middles.items(), key=lambda item: item[1], reverse=not rightwards)
+    return Markup("").join(_label(axis, *item, 14 + 20 * i, rightwards) for i, item in enumerate(ordered))
+
+
+def _label(axis: LogAxis, name: str, middle: float, y: int, rightwards: bool) -> Markup:
     x = axis.percent(middle)
-    anchor, shift = ("start", 6) if x < 55 else ("end", -6)
+    anchor, shift = ("start", 6) if rightwards or x < 35 else ("end", -6)
     return Markup(
         '<line class="median {name}" x1="{x}%" x2="{x}%" y1="{y1}" y2="{y2}"/>'
         '<circle class="{name}" cx="{x}%" cy="{y2}" r="4"/>'

@@ -32,12 +32,17 @@ def visible(text: str) -> str:
 
 
 def shorten(text: str, n_characters: int) -> Excerpt:
-    """Beginning and end of a text, two to one, of `n_characters` together; all of a text hardly longer than that."""
+    """Beginning and end of a text, two to one, of at most `n_characters` together, cut between words where there are.
+
+    A text that is hardly longer than that stays whole.
+    """
     if len(text) <= n_characters * 1.1:
         return Excerpt(text, 0, "")
     n_tail = n_characters // 3
-    n_head = n_characters - n_tail
-    return Excerpt(text[:n_head], len(text) - n_head - n_tail, text[len(text) - n_tail :])
+    head, tail = text[: n_characters - n_tail], text[len(text) - n_tail :]
+    last, first = re.search(r"\s\S{0,40}\Z", head), re.match(r"\S{0,40}\s", tail)
+    head, tail = head[: last.start()] if last else head, tail[first.end() :] if first else tail
+    return Excerpt(head, len(text) - len(head) - len(tail), tail)
 
 
 def finalize_html(value: Any) -> Any:

@@ -29,7 +29,7 @@ from pipeline.lock import StoreLock
 from pipeline.node import BoundNode
 from pipeline.progress import Progress, silent
 from pipeline.recipe import Recipe
-from pipeline.stage import Artifact
+from pipeline.stage import Artifact, Source
 from pipeline.store import Store
 from pipeline.view import failures, read_view
 
@@ -104,6 +104,9 @@ def run(
         run_id = _begin(store, recipe)
         driver = Driver(recipe, nodes, store, config, lambda: _executor(store, config, progress))
         driver.on_progress, driver.on_engine = progress.update, progress.note
+        for name, node in nodes.items():
+            if isinstance(node.stage, Source):
+                progress.note(f"{name}: {node.stage.describe()}")
         progress.begin(driver.totals)
         try:
             totals = driver.run()

@@ -36,6 +36,8 @@ class _NotIdentity:
 NOT_IDENTITY = _NotIdentity()
 Location = Annotated[str, NOT_IDENTITY]
 """Where something lies. Its *content* enters identities (see `Source.digest`), the place never does."""
+ShareOfSource = Annotated[int, NOT_IDENTITY]
+"""How much of a source is read. It enters the source's digest; no single row depends on it."""
 
 
 class Stage(BaseModel):
@@ -70,6 +72,10 @@ class Source(Stage):
 
     def digest(self) -> str:
         raise NotImplementedError
+
+    def describe(self) -> str:
+        """One line for people: what is read and how it was understood."""
+        return type(self).__name__
 
     def run(self) -> Iterator[Row | Exception]:
         """Yields rows with every column of `writes` (`problem_id` among them), or the reason why a row is bad."""

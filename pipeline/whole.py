@@ -101,10 +101,12 @@ def _run_table(store: Store, cell: Cell, stage: Table, report: Report) -> CellRe
     node = cell.node
     names = node.input_columns()
     frames = [read_input(store, parents, names) for parents in cell.inputs]
-    rows = pl.concat(frames)
+    # With several parents the order of the concatenation depends on the number of partitions; this one never does.
+    rows = pl.concat(frames).with_row_index("_place").sort("problem_id", maintain_order=True)
     marks = stage.run(rows.select(node.reads)) if rows.height else pl.DataFrame(schema=[c.name for c in stage.writes])
     if marks.height != rows.height or marks.columns != [column.name for column in stage.writes]:
         raise RunFailed(f"node {node.name}: a Table must return its columns {marks.columns}, one line per row")
+    marks = marks[rows["_place"].arg_sort()]
     record = CellRecord(n_rows=rows.height, n_units=rows.height, n_computed=rows.height)
     first = 0
     for partition, (frame, parents) in enumerate(zip(frames, cell.inputs, strict=True)):
@@ -163,4 +165,6 @@ def _publish(store: Store, folder: Path, name: str) -> None:
             shutil.rmtree(target)
         folder.replace(target)
     else:
+        if store.exists(name):
+            store.remove(name)
         store.fs.put(str(folder), store.path(name), recursive=True)

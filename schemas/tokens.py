@@ -6,7 +6,9 @@ folder or a Hub id, and counts the tokens of the bare text without special token
 
 from collections.abc import Callable
 from functools import lru_cache
+from pathlib import Path
 
+ROOT = Path(__file__).resolve().parent.parent
 ESTIMATE = "words*1.3"
 
 
@@ -19,12 +21,18 @@ def _estimate(text: str) -> int:
     return (13 * len(text.split()) + 5) // 10
 
 
+def _folder(name: str) -> str:
+    """A folder of the project, such as `tiny/teacher`, is found from anywhere."""
+    here = ROOT / name
+    return str(here) if here.is_dir() and not Path(name).is_dir() else name
+
+
 @lru_cache(maxsize=8)
 def _tokenizer(name: str) -> Callable[[str], int]:
     from transformers import AutoTokenizer
 
     try:
-        tokenizer = AutoTokenizer.from_pretrained(name)
+        tokenizer = AutoTokenizer.from_pretrained(_folder(name))
     except (OSError, ValueError, KeyError) as error:
         reason = str(error).strip().split("\n")[0]
         raise ValueError(

@@ -2,10 +2,10 @@ r"""Ends a correct trace at the first step that states the correct answer (first
 
     steps of the reasoning ── first that states the gold answer ──> reasoning up to there, byte for byte, same response
 
-Source: NovaSky-AI SkyThought, `response_rewrite.py`, where a model splits and scores the solutions; here the statement
-is found by rule and judged by the math verifier. A step *states* an answer with a `\boxed{}`, "answer is X",
-"answer: X", `<answer>` or `####`, unless the same sentence hedges it (if, suppose, maybe, might, would, not, guess, a
-question mark, ...); "so x = 5" is no statement. A cut is made only if
+Source: NovaSky-AI SkyThought, `response_rewrite.py`, where a model splits and scores the solutions; here the
+statement is found by rule and judged by the math verifier. A step *states* an answer with a `\boxed{}`, `<answer>`,
+`####`, "answer is X" or "answer: X", unless the same sentence hedges it (if, suppose, maybe, might, would, not, guess,
+a question mark); "so x = 5" is no statement. A cut is made only if
 
   something to save   at least `min_removed_share` of the reasoning's tokens lies behind the step;
   response supported  every number of the response occurs in the kept part or the problem (`require_supported_response`);
@@ -53,12 +53,8 @@ class CompressFirstCorrect(Fan):
     version: ClassVar[int] = 1
     beside: ClassVar[bool] = True
     reads: ClassVar[tuple[str, ...]] = (
-        "problem_id",
-        "problem",
-        "answer",
-        "kind",
-        "outcome",
-        *(c.name for c in TRACE_COLUMNS),
+        *("problem_id", "problem", "answer", "kind", "outcome"),
+        *(column.name for column in TRACE_COLUMNS),
     )
     writes: ClassVar[tuple[Column, ...]] = TRACE_COLUMNS
 

@@ -19,7 +19,7 @@ from typing import ClassVar, Literal
 import pyarrow as pa
 from pydantic import Field
 
-from pipeline.stage import Location, Row, Source
+from pipeline.stage import Location, Row, ShareOfSource, Source
 from schemas import tokens
 from schemas.columns import PROBLEM_COLUMNS, TRACE_COLUMNS, Column
 from schemas.problem import stable_id
@@ -65,7 +65,7 @@ class Ingest(Source):
     """Split of a Hub data set; empty takes `train`."""
     revision: str = ""
     """Branch, tag or commit of a Hub data set; empty takes `main` as it is now."""
-    limit: int = Field(default=0, ge=0)
+    limit: ShareOfSource = Field(default=0, ge=0)
     """Reading stops at the first problem beyond this many; 0 reads all. Later traces of the first ones are not read."""
     token_counter: str = tokens.ESTIMATE
     """Counts the tokens of traces: a tokenizer folder, a Hub id, or 'words*1.3'."""
@@ -76,7 +76,11 @@ class Ingest(Source):
 
     def digest(self) -> str:
         """Content of the source; its file name too where that becomes the data set's name."""
-        return stable_id(self.source or self._opened().name, self._opened().digest())
+        return stable_id(self.source or self._opened().name, self._opened().digest(), self.limit)
+
+    def describe(self) -> str:
+        mapped = ", ".join(f"{own} <- {place}" for own, place in self.mapping().items())
+        return f"{self._opened().name}: {mapped}"
 
     def mapping(self) -> dict[str, str]:
         """Own name -> place in the source, as it will be used."""

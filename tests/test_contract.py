@@ -107,13 +107,42 @@ def documented_fields(path: Path) -> set[str]:
     return found
 
 
+def modules_behind(module: str) -> set[str]:
+    """The module and every module of schemas, verifiers and stages that it leans on, directly or not."""
+    found, waiting = set(), [module]
+    while waiting:
+        name = waiting.pop()
+        if name in found:
+            continue
+        found.add(name)
+        for node in ast.walk(ast.parse(file_of(name).read_text())):
+            if isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] in (
+                "schemas",
+                "verifiers",
+                "stages",
+            ):
+                inner = [f"{node.module}.{alias.name}" for alias in node.names]
+                waiting += [name for name in (node.module, *inner) if file_of(name).exists()]
+    return found
+
+
+def file_of(module: str) -> Path:
+    path = ROOT / Path(*module.split("."))
+    return path / "__init__.py" if path.is_dir() else path.with_suffix(".py")
+
+
 def syntax_digest(name: str) -> str:
-    """Digest of the module's syntax tree without docstrings: comments and layout may change freely."""
-    tree = ast.parse((ROOT / "stages" / f"{name}.py").read_text())
+    """Digest of the syntax trees behind a stage, without docstrings: comments and layout may change freely."""
+    trees = [bare_tree(file_of(module)) for module in sorted(modules_behind(f"stages.{name}"))]
+    return hashlib.blake2b("\n".join(trees).encode(), digest_size=8).hexdigest()
+
+
+def bare_tree(path: Path) -> str:
+    tree = ast.parse(path.read_text())
     for node in ast.walk(tree):
         if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
             node.body = [line for line in node.body if not _is_text(line)] or [ast.Pass()]
-    return hashlib.blake2b(ast.dump(tree).encode(), digest_size=8).hexdigest()
+    return ast.dump(tree)
 
 
 def _is_text(line: ast.stmt) -> bool:

@@ -66,6 +66,7 @@ def test_a_script_is_named_with_the_digest_of_its_module():
 
 MISTAKES = [
     ("./no/such/folder", {}, "no config.json there"),
+    ("tests/no_such_folder", {}, "no config.json there"),
     ("scripted:no_such_module:f", {}, "No module named 'no_such_module'"),
     ("scripted:pipeline.engines.scripted:no_such", {}, "has no attribute 'no_such'"),
     ("scripted:pipeline.engines.scripted:SHARE_RIGHT", {}, "is not a function"),

@@ -13,7 +13,7 @@ import pytest
 
 from pipeline.execution import ExecutionConfig
 from pipeline.recipe import Node, Recipe
-from pipeline.report import write_report
+from pipeline.report import pass_rate_lines, percent, write_report
 from pipeline.report_pairs import choose, passages
 from pipeline.report_plot import LogAxis, length_plot
 from pipeline.report_text import code_block, finalize_markdown, shorten, visible
@@ -215,6 +215,26 @@ def test_a_shortened_text_tells_how_much_is_missing():
     head, n_left_out, tail = shorten("x" * 1000 + "y" * 1000, 300)
     assert (len(head), len(tail), len(head) + n_left_out + len(tail)) == (200, 100, 2000)
     assert shorten("x" * 310, 300) == ("x" * 310, 0, "")
+    assert shorten("word " * 200, 100) == (("word " * 13)[:-1], 1000 - 64 - 30, "word " * 6)
+
+
+SHARES = [
+    (0, "0.0\u00a0%"),
+    (0.0001, "< 0.1\u00a0%"),
+    (0.564, "56.4\u00a0%"),
+    (0.9999, "> 99.9\u00a0%"),
+    (1, "100.0\u00a0%"),
+]
+
+
+@pytest.mark.parametrize(("share", "text"), SHARES)
+def test_a_part_never_reads_as_nothing_or_as_all(share, text):
+    assert percent(share) == text
+
+
+def test_pass_rates_of_none_and_all_stand_apart(full):
+    counts = {line.label: line.n for line in pass_rate_lines(full)}
+    assert counts == dict.fromkeys(counts, 0) | {"25 to 50 %": 12}
 
 
 def test_hidden_characters_are_named():
@@ -248,7 +268,9 @@ def test_no_page_is_wider_than_its_window(full, tmp_path, width):
     if chromium is None:
         pytest.skip("no chromium")
     frame = f"<iframe id=f src='file://{write_report(full)}' width={width} height=900 style='border:0'></iframe>"
-    script = "f.onload = () => document.title = f.contentDocument.documentElement.scrollWidth - f.contentWindow.innerWidth"
+    script = (
+        "f.onload = () => document.title = f.contentDocument.documentElement.scrollWidth - f.contentWindow.innerWidth"
+    )
     (tmp_path / "frame.html").write_text(f"{frame}<script>{script}</script>")
     flags = "--headless --no-sandbox --disable-gpu --no-first-run --disable-background-networking --dump-dom"
     command = [chromium, *flags.split(), "--allow-file-access-from-files", "--disable-sync", "--disable-quic"]

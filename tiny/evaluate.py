@@ -52,15 +52,25 @@ def equation_rate(response: str) -> float:
     return sum(right) / max(1, len(right))
 
 
+def pad_left(rows: list[list[int]], pad_token_id: int) -> dict[str, torch.Tensor]:
+    """Inputs for batched generation. The tokenizer's own padding would stay switched on in it, and be saved with it."""
+    longest = max(map(len, rows))
+    return {
+        "input_ids": torch.tensor([[pad_token_id] * (longest - len(row)) + row for row in rows]),
+        "attention_mask": torch.tensor([[0] * (longest - len(row)) + [1] * len(row) for row in rows]),
+    }
+
+
 @torch.inference_mode()
 def generate(
     model: Qwen2ForCausalLM, tokenizer: PreTrainedTokenizerBase, prompts: list[str], temperature: float
 ) -> list[list[int]]:
-    """Token ids of one response per prompt, without the padding; greedy at temperature 0."""
-    outputs = []
+    """Token ids of one response per prompt, without the end of the turn; greedy at temperature 0."""
     sampling = {"do_sample": True, "temperature": temperature, "top_k": 0} if temperature > 0 else {"do_sample": False}
+    encoded = tokenizer(prompts, add_special_tokens=False)["input_ids"]
+    outputs = []
     for start in range(0, len(prompts), BATCH_SIZE):
-        inputs = tokenizer(prompts[start : start + BATCH_SIZE], return_tensors="pt", padding=True, padding_side="left")
+        inputs = pad_left(encoded[start : start + BATCH_SIZE], tokenizer.pad_token_id)
         rows = model.generate(**inputs, max_new_tokens=MAX_NEW_TOKENS, **sampling)[:, inputs["input_ids"].shape[1] :]
         for row in rows.tolist():
             end = row.index(tokenizer.eos_token_id) if tokenizer.eos_token_id in row else len(row)

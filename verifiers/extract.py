@@ -143,5 +143,5 @@ def _last_bold(text: str) -> Answer | None:
 
 def _bare(text: str) -> Answer | None:
     whole = text.strip()
-    is_short = 0 < len(whole.split()) <= 4 and len(whole) <= 200
+    is_short = 0 < len(whole.split()) <= 4 and len(whole) <= 200 and "\\boxed" not in whole
     return Answer(whole, "bare", 0, len(text)) if is_short else None

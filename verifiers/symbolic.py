@@ -23,7 +23,11 @@ from verifiers.structure import compare_structure
 
 MAX_RELATIVE_ERROR = 1e-5
 _N_DIGITS = 30
-_UNREADABLE = re.compile(r"\\[lcvd]?dots|\.\.\.|\\mid|\\vert|(?<=\{)[^{}|]{1,40}\|")
+_UNREADABLE = re.compile(
+    r"\\[lcvd]?dots|\.\.\.|\\mid|\\vert|(?<=\{)[^{}|]{1,40}\||\b(?:hundred|thousand|million|billion|trillion|dozen)\b"
+    r"|(?<![\\A-Za-z])[A-Za-z]{2,} [A-Za-z]{2,} [A-Za-z]{2,}"
+)
+"""Dots, set-builder notation, number words and prose: math-verify reads a part of these as if it were all."""
 _UNEVALUATED = re.compile(r"\\(?:i*int|oint|sum|prod|lim)(?![A-Za-z])")
 _ATOM = re.compile(r"\d+(?:\.\d+)?|(?<![A-Za-z\\])[A-Za-z](?![A-Za-z])")
 _MAX_ATOMS = 40
@@ -84,11 +88,11 @@ def _compare_parsed(gold: str, answer: str) -> Decision:
     if is_words(gold):
         return incorrect("differs from the gold answer, which is a word")
     if _UNREADABLE.search(gold):
-        raise GoldUnusable("dots or set-builder notation can only be compared as text")
+        raise GoldUnusable("dots, set-builder notation, number words and prose can only be compared as text")
     if is_words(answer):
         return unsure("the answer is a word, the gold answer a formula")
     if _UNREADABLE.search(answer):
-        return unsure("dots or set-builder notation can only be compared as text")
+        return unsure("dots, set-builder notation, number words and prose can only be compared as text")
     if _UNEVALUATED.search(answer) and not _UNEVALUATED.search(gold):
         return unsure("the answer is an unevaluated sum, product, integral or limit")
     if gold.count("'") != answer.count("'"):

@@ -119,14 +119,19 @@ def _service_problems(config: EngineConfig) -> list[str]:
 
 def _local_problems(spec: EngineSpec, config: EngineConfig, backend: str) -> list[str]:
     problems = []
-    if not find_spec(backend):
-        problems.append(f"backend {backend} is not installed; install laconic[gpu] or laconic[cpu]")
-    looks_local = spec.model.startswith((".", "/", "~")) or Path(spec.model).is_dir()
-    if looks_local and not (Path(spec.model) / "config.json").is_file():
+    for package in (backend, "torch"):
+        if not find_spec(package):
+            problems.append(f"backend {backend}: {package} is not installed; install laconic[gpu] or laconic[cpu]")
+    if _is_local(spec.model) and not (Path(spec.model) / "config.json").is_file():
         problems.append(f"model {spec.model}: no config.json there; give a folder with a saved model, or a hub id")
     if config.tensor_parallel_size > max(1.0, config.num_gpus):
         problems.append(f"tensor_parallel_size {config.tensor_parallel_size} needs as many GPUs; raise num_gpus to it")
     return problems
+
+
+def _is_local(model: str) -> bool:
+    """`tiny/teacher` could be a hub id; it is a folder where there is a folder `tiny`."""
+    return model.startswith((".", "/", "~")) or Path(model).is_dir() or ("/" in model and Path(model).parent.is_dir())
 
 
 def _missing_template(spec: EngineSpec) -> bool:

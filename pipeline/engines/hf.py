@@ -29,7 +29,7 @@ class TransformersEngine:
 
         self._model = _load_model(spec, config)
         tokenizer = load_tokenizer(spec)
-        self._max_model_len = spec.max_model_len or self._model.config.max_position_embeddings
+        self._max_model_len = spec.max_model_len or self._model.config.get_text_config().max_position_embeddings
         self._renderer = Renderer(tokenizer, self._max_model_len)
         self._eos_ids = _eos_ids(self._model, tokenizer)
         self._backend = f"transformers {transformers.__version__}"

@@ -133,8 +133,8 @@ def _start(spec: EngineSpec, config: EngineConfig) -> Any:
         "disable_log_stats": True,
         "worker_extension_cls": "pipeline.engines.host_death.DiesWithHost",
     }
-    settings |= _gpu_settings(config) if config.num_gpus else _cpu_settings(spec, config)
     try:
+        settings |= _gpu_settings(config) if config.num_gpus else _cpu_settings(spec, config)
         return AsyncLLM.from_engine_args(AsyncEngineArgs(**settings))
     except (OSError, ValueError, RuntimeError) as error:
         raise EngineError(f"vLLM cannot start {spec.model}: {str(error).strip().splitlines()[0]}") from error
@@ -144,6 +144,7 @@ def _gpu_settings(config: EngineConfig) -> dict[str, Any]:
     return {
         "dtype": config.dtype,
         "tensor_parallel_size": config.tensor_parallel_size,
+        "distributed_executor_backend": "mp" if config.tensor_parallel_size > 1 else None,  # not Ray's, inside an actor
         "gpu_memory_utilization": config.gpu_memory_utilization,
     }
 
@@ -152,8 +153,10 @@ def _cpu_settings(spec: EngineSpec, config: EngineConfig) -> dict[str, Any]:
     """float32, as bfloat16 kernels die on some CPUs; whole prefills, as chunked ones crash with seeds (vLLM 0.32)."""
     from transformers import AutoConfig
 
-    longest = spec.max_model_len or AutoConfig.from_pretrained(spec.model).max_position_embeddings
+    model = AutoConfig.from_pretrained(spec.model, revision=spec.revision or None)
+    longest = spec.max_model_len or model.get_text_config().max_position_embeddings
     return {
+        "max_model_len": longest,
         "dtype": "float32" if config.dtype == "auto" else config.dtype,
         "enforce_eager": True,
         "enable_chunked_prefill": False,
