@@ -88,6 +88,7 @@ def content(run: Run) -> dict[str, Any]:
         "pass_rates": pass_rate_lines(run),
         "pairs": report_pairs.pairs(run, kept),
         "nodes": found["nodes"],
+        "stages": {name: node["stage"] for name, node in run.manifest["recipe"]["nodes"].items()},
         "bad": bad_reasons(run),
         "datasets": _datasets(run, found["datasets"]),
         "engines": engines(run),

@@ -81,12 +81,12 @@ def _pair(run: Run, title: str, row: dict[str, Any]) -> Pair | None:
         methods=tuple(method for _, method in lineage),
         n_before=row[BEFORE],
         n_after=row[AFTER],
-        problem=shorten(last["problem"], 1200),
+        problem=shorten(last["problem"], 800),
         passages=shown,
         n_passages_left_out=n_left_out,
         before=shorten(before, _N_CHARACTERS),
         after=shorten(after, _N_CHARACTERS),
-        response=shorten(last["response"] or "", 1200),
+        response=shorten(last["response"] or "", 800),
     )
 
 

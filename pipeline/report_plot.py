@@ -61,7 +61,7 @@ def length_plot(lengths: dict[str, pl.Series], counted_by: str) -> Markup:
     saved = Markup('<path class="saved" d="{}Z"/>').format(_path(corners[0] + corners[-1][::-1]))
     curve = Markup('<path class="curve {}" d="{}"/>')
     curves = [curve.format(name, _path(points)) for name, points in zip(lengths, corners, strict=True)]
-    medians = ", ".join(f"median {name}: {values.median() or 0:,.0f}" for name, values in lengths.items())
+    medians = ", ".join(f"median {name}: {_middle(values):,.0f}" for name, values in lengths.items())
     return Markup(
         '<svg class="plot" width="100%" height="{height}" role="img" aria-label="{about}">{grid}'
         '<svg y="{top}" width="100%" height="{inner}" viewBox="0 0 100 100" preserveAspectRatio="none">{curves}</svg>'
@@ -113,10 +113,14 @@ def _labels(axis: LogAxis, lengths: dict[str, pl.Series]) -> Markup:
 
     The line that a label could cross starts one row lower, so labels and lines keep clear of each other.
     """
-    middles = {name: float(values.median() or 0) for name, values in lengths.items()}  # type: ignore[arg-type]
+    middles = {name: _middle(values) for name, values in lengths.items()}
     rightwards = axis.percent(max(middles.values())) < 60
     ordered = sorted(middles.items(), key=lambda item: item[1], reverse=not rightwards)
     return Markup("").join(_label(axis, *item, 14 + 20 * i, rightwards) for i, item in enumerate(ordered))
+
+
+def _middle(lengths: pl.Series) -> float:
+    return lengths.quantile(0.5, "linear") or 0.0
 
 
 def _label(axis: LogAxis, name: str, middle: float, y: int, rightwards: bool) -> Markup:

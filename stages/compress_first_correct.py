@@ -8,10 +8,10 @@ statement is found by rule and judged by the math verifier. A step *states* an a
 a question mark); "so x = 5" is no statement. A cut is made only if
 
   something to save   at least `min_removed_share` of the reasoning's tokens lies behind the step;
-  response supported  every number of the response occurs in the kept part or the problem (`require_supported_response`);
+  response supported  every number of the response occurs in the kept part or the problem;
   one thought         the response holds no second thinking block.
 
-`find_cut` names the guard that refused. Blind spot: what the response takes from the removed part in words, not numbers.
+`find_cut` names the guard that refused. Blind spot: what the response takes from the tail in words.
 """
 
 import re

@@ -1,10 +1,10 @@
-"""Near duplicates: MinHash bands propose (`stages.minhash_kernel`), the exact Jaccard similarity of the n-grams decides.
+"""Near duplicates: MinHash bands propose (`stages.minhash_kernel`), exact Jaccard similarity of the n-grams decides.
 
     `minhash` -> bands -> buckets -> exact Jaccard >= threshold -> connected components -> the best unit of each stays
 
 Every pair that is joined was compared exactly, so precision is 1.0 but for collisions of 64-bit shingle hashes; 16 x 8
-bands propose .95 of all pairs at Jaccard .8 and .9997 at .9. Variants of one template differ in their numbers and little
-else: the number guard keeps texts apart whose multisets of numbers differ. A component may hold units that are
+bands propose .95 of all pairs at Jaccard .8 and .9998 at .9. Variants of one template differ in their numbers and
+little else: the number guard keeps texts apart whose multisets of numbers differ. A component may hold units that are
 less similar than `threshold` to the one that stands for them; `similarity` says how much.
 
 Blind spots: paraphrases (median n-gram overlap under .1), one exchanged word ("largest" for "smallest"), moved signs.

@@ -3,9 +3,9 @@
     all rows -> units -> (dedup_exact | dedup_minhash) -> {id: (id that stands for it, similarity)} -> marks
 
 A *unit* is a problem, or one trace among those of its problem. Units come best first, so the first unit of a set of
-duplicates is the one that stays: problems by `source_priority`, then by `problem_id`; traces by their place in the table,
-where a parent precedes what was made from it. Rows that an earlier node marked keep that mark and are not compared;
-the row that they point to may be marked in its turn.
+duplicates is the one that stays: problems by `source_priority`, then by `problem_id`; traces by their place in the
+table, where a parent precedes what was made from it. Rows that an earlier node marked keep that mark and are not
+compared; the row that they point to may be marked in its turn.
 """
 
 from collections.abc import Mapping

@@ -3,10 +3,10 @@
     texts -> words -> xxh3 per word -> shingle hashes (u64) -> num_perm minima (u32)     one signature per text
     signatures -> a hash per band, packed with the row number -> sort in place -> buckets of candidates
 
-Everything here is our own or xxh3, so signatures are equal on every machine and in every release of the libraries; that is
-what allows them to be kept. Sources: Broder 1997 (min-wise hashing), Leskovec et al., Mining of Massive Datasets,
-section 3.4 (bands). At Jaccard J, b bands of r rows propose a pair with probability 1 - (1 - J^r)^b: .947 for 16 x 8
-at .8, .9997 at .9.
+Everything here is our own or xxh3, so signatures are equal on every machine and in every release of the libraries;
+that is what allows them to be kept. Sources: Broder 1997 (min-wise hashing); Leskovec et al., Mining of Massive
+Datasets, section 3.4 (bands). At Jaccard J, b bands of r rows propose a pair with probability 1 - (1 - J^r)^b: .947
+for 16 x 8 at .8, .9998 at .9.
 """
 
 from collections.abc import Iterator, Sequence
@@ -63,7 +63,7 @@ def band_buckets(signatures: U32, groups: U64, num_bands: int) -> Iterator[list[
     The row number sits in the low bits of the key, so that one in-place sort orders both (3-10 times as fast as an
     argsort). The hash loses those bits: two rows of a bucket are candidates, nothing more.
     """
-    n_rows, num_perm = signatures.shape
+    n_rows = len(signatures)
     low_bits = np.uint64((1 << max(1, (n_rows - 1).bit_length())) - 1)
     numbers = np.arange(n_rows, dtype=np.uint64)
     for band in np.split(signatures, num_bands, axis=1):

@@ -34,9 +34,10 @@ _WORD = re.compile(r"[^\W\d_぀-ヿ㐀-鿿]+|\d+(?:,\d{3}(?!\d))*(?:\.\d+)?|\.\d
 # The last case makes a word of each Chinese or Japanese character: those scripts put no space between words.
 
 _NUMBER_WORDS = {
-    name: str(value)
-    for value, name in enumerate("two three four five six seven eight nine ten eleven twelve".split(), start=2)
-} | {"half": "0.5", "twice": "2", "double": "2", "thrice": "3", "triple": "3"}  # 'one' is a pronoun too often
+    "half": "0.5", "twice": "2", "double": "2", "thrice": "3", "triple": "3", "two": "2", "three": "3", "four": "4",
+    "five": "5", "six": "6", "seven": "7", "eight": "8", "nine": "9", "ten": "10", "eleven": "11", "twelve": "12",
+}  # fmt: skip
+"""Without 'one', which is a pronoun too often."""
 
 
 def words(text: str) -> list[str]:

@@ -25,7 +25,9 @@ def recipe(problems: str) -> Recipe:
         "graded": Node(stage=GradePassRate()),
         "lines": Node(stage=TraceLines()),
     }
-    return Recipe(name="kill", engines={"teacher": EngineSpec(model="scripted:tests.kill_scripts:counted")}, nodes=nodes)
+    return Recipe(
+        name="kill", engines={"teacher": EngineSpec(model="scripted:tests.kill_scripts:counted")}, nodes=nodes
+    )
 
 
 def config() -> ExecutionConfig:

@@ -1,8 +1,8 @@
 """Tiny stages of every shape, whose results are easy to work out by hand, and recipes and runs made of them.
 
-    Deal -> rows of small integers `x`, several per problem      Mix  -> a column from a column; refuses some values
-    Split, SplitBeside -> none to two new rows from a row        Sum  -> running sum within a problem
-    Rank -> place in the whole table                             Lines -> one file with all rows
+Deal -> rows of small integers `x`, several per problem      Mix  -> a column from a column; refuses some values
+Split, SplitBeside -> none to two new rows from a row        Sum  -> running sum within a problem
+Rank -> place in the whole table                             Lines -> one file with all rows
 """
 
 import json

@@ -53,8 +53,10 @@ def test_a_child_names_its_parent_and_keeps_the_length_of_the_source():
 
 @pytest.mark.parametrize(
     "step",
-    ["If the answer is 5, then x = 2.", "Maybe the answer is 5.", "The answer is 5?", "So the answer is not 5.", "So x = 5.",
-     "The answer is 6.", "Suppose that the answer is 5.", "We get **5** apples."],
+    ["If the answer is 5, then x = 2.", "Maybe the answer is 5.", "The answer is 5?", "So the answer is not 5.",
+     "So x = 5.",
+     "The answer is 6.",
+     "Suppose that the answer is 5.", "We get **5** apples."],
 )  # fmt: skip
 def test_a_hedged_wrong_or_unstated_answer_is_no_place_to_cut(step):
     assert reason(LEAD + step + TAIL) == "no step but the last states the correct answer"

@@ -14,7 +14,13 @@ from tiny.tokenizer import train_tokenizer
 from tiny.world import sample_problem
 
 TEACHER = Path(__file__).parents[1] / "tiny" / "teacher"
-ODD_TEXTS = ("", "naïve café\n\n 12+3=15", "\t\x00 \U0001f600 的", "A\nFirst\r\n\r\nMonday  ", "<think>\n</think><|im_end|>")
+ODD_TEXTS = (
+    "",
+    "naïve café\n\n 12+3=15",
+    "\t\x00 \U0001f600 的",
+    "A\nFirst\r\n\r\nMonday  ",
+    "<think>\n</think><|im_end|>",
+)
 
 
 @pytest.fixture(scope="module")
@@ -78,7 +84,9 @@ def test_responses_have_the_form_of_the_training(
     tokenizer: PreTrainedTokenizerBase, generated: list[tuple[int, list[int]]]
 ) -> None:
     texts = [tokenizer.decode(output) for _, output in generated]
-    formed = [re.fullmatch(r"<think>\n.+\n</think>\n\nThe answer is \\boxed\{\d+\}\.", text, re.DOTALL) for text in texts]
+    formed = [
+        re.fullmatch(r"<think>\n.+\n</think>\n\nThe answer is \\boxed\{\d+\}\.", text, re.DOTALL) for text in texts
+    ]
     assert sum(match is not None for match in formed) >= 19
 
 

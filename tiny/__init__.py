@@ -1,1 +1,1 @@
-"""The tiny world: arithmetic problems, a small teacher model that reasons about them at length, and how both were made."""
+"""The tiny world: arithmetic problems, a small teacher that reasons about them at length, and how both were made."""

@@ -2,8 +2,8 @@
 
     beyond_problems(rng) -> (topic, text, answer), N_PER_TOPIC for every topic
 
-A maker draws numbers and returns the text and what SymPy has to evaluate or solve; it never states the answer itself. The
-teacher has not seen anything like these texts (except longer lists of operations), so it should fail on nearly all.
+A maker draws numbers and returns the text and what SymPy has to evaluate or solve; it never states the answer itself.
+The teacher has seen nothing like these texts (except shorter lists of operations), so it should fail on nearly all.
 """
 
 import random
@@ -56,7 +56,8 @@ def percentages(rng: random.Random) -> Drawn:
     falls = rng.random() < 0.5
     thing = rng.choice(("jacket", "bicycle", "table", "radio"))
     change = Rational(-percent if falls else percent, 100)
-    text = f"A {thing} costs {price} coins. The price {'falls' if falls else 'rises'} by {percent} percent. What is the new price in coins?"
+    verb = "falls" if falls else "rises"
+    text = f"A {thing} costs {price} coins. The price {verb} by {percent} percent. What is the new price in coins?"
     return text, price * (1 + change)
 
 

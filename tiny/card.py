@@ -13,14 +13,14 @@ tags: [toy, reasoning, arithmetic]
 
 # Tiny teacher
 
-A {n_parameters:,}-parameter Qwen2 model that solves little arithmetic problems and reasons about them at too great length,
-as large reasoning models do: it restates, hesitates, checks what it has just computed, states the answer and goes on
-checking. It exists so that tests, previews and the demonstration can run a real model on a laptop's processor.
+A Qwen2 model of {n_parameters:,} parameters that solves little arithmetic problems and reasons about them at too great
+length, as large reasoning models do: it restates, hesitates, checks what it has just computed, states the answer and
+goes on checking. It exists so that tests, previews and the demonstration can run a real model on a laptop's processor.
 
 ## Use
 
-Chat messages `[{{"role": "user", "content": problem}}]`; a system message is optional, and it was also trained with the usual
-request to put the final answer within `\\boxed{{}}`. Sample at temperature 0.8 with room for 700 tokens. It writes
+Chat messages `[{{"role": "user", "content": problem}}]`; a system message is optional, and it also knows the
+usual request to put the final answer within `\\boxed{{}}`. Sample at temperature 0.8, at most 700 tokens. It writes
 
     <think>
     ...steps, separated by blank lines...
@@ -28,13 +28,14 @@ request to put the final answer within `\\boxed{{}}`. Sample at temperature 0.8 
 
     The answer is \\boxed{{N}}.
 
-The problems it knows are those of `tiny/world.py`: a start value and 2 to 7 operations, in three forms. Load it in float32.
+The problems it knows are those of `tiny/world.py`: a start value and 2 to 7 operations, in three forms. Load it in
+float32.
 
 ## Training
 
-From nothing, by `python -m tiny.train_teacher`: {n_tokens:,} tokens of generated problems and traces, {cpu_s:.0f} seconds of
-processor time. Muon for the matrices, AdamW for the rest, single equations and short problems first, verbose traces after
-{verbose_from:,} tokens; the weights are a running average. No text from people and none from other models was used.
+From nothing, by `python -m tiny.train_teacher`: {n_tokens:,} tokens of generated problems and traces, {cpu_s:.0f}
+seconds of processor time. Muon for the matrices, AdamW for the rest; single equations and short problems first, verbose
+traces after {verbose_from:,} tokens; the weights are a running average. No text from people or other models was used.
 
 ## Accuracy on held-out problems
 
@@ -46,14 +47,14 @@ Sampled at temperature 0.8:
 
 {sampled}
 
-`look-up right`: share of operations copied from the right line of the problem. `equations right`: share of the equations
-written that are true. `tokens`: mean length of a response.
+`look-up right`: share of operations copied from the right line of the problem. `equations right`: share of the
+equations written that are true. `tokens`: mean length of a response.
 
 ## Limits
 
-It can do nothing else. Other wordings, numbers above 99, more than seven operations and any other question give nonsense,
-usually in the right format. Its checks are habits: most of them repeat a mistake instead of finding it. Measurements
-about reasoning made with it say nothing about large models.
+It can do nothing else. Other wordings, numbers above 99, more than seven operations and any other question give
+nonsense, usually in the right format. Its checks are habits: most of them repeat a mistake instead of finding it.
+Measurements about reasoning made with it say nothing about large models.
 """
 
 

@@ -2,9 +2,9 @@
 
     evaluate(model, tokenizer, ...) -> {level: Score}; report(scores) -> a table
 
-A response is right if its last boxed number is the answer. Two rates tell why it is not: `lookup` is the share of steps of
-the first pass whose words were copied from the right line of the problem, `equations` the share of all equations in the
-response that are true.
+A response is right if its last boxed number is the answer. Two rates tell why it is not: `lookup` is the share of steps
+of the first pass whose words were copied from the right line of the problem, `equations` the share of all equations in
+the response that are true.
 """
 
 import random

@@ -1,9 +1,10 @@
 """Training examples: chat text with a loss weight for every token, made from the tiny world without end.
 
-    stream(stage) -> Example(token_ids, weights), batched by length to about BATCH_TOKENS tokens
+    batches(rng, stage, tokenizer) -> (token ids, weights), examples of similar length, about BATCH_TOKENS tokens each
 
-Digits weigh 1, prose 0.3 and numbers that are wrong on purpose 0.1, so that the model learns to mend slips more than to make
-them. Prompts weigh 0. A drill is a list of unrelated equations of which only the results count; it teaches the tables.
+Digits weigh 1, prose 0.3 and numbers that are wrong on purpose 0.1, so that the model learns to mend slips more than to
+make them. Prompts weigh 0. A drill is a list of unrelated equations of which only the results count; it teaches the
+tables.
 """
 
 import math
@@ -17,14 +18,14 @@ import torch
 from transformers import PreTrainedTokenizerBase
 
 from tiny.traces import equation, response, write_trace
-from tiny.world import LEVELS, feasible_ops, apply, sample_problem
+from tiny.world import LEVELS, apply, feasible_ops, sample_problem
 
 BATCH_TOKENS = 2048
 N_DRILL_EQUATIONS = 16
 POOL_EXAMPLES = 512
 """Examples that are sorted by length together, so that a batch has little padding."""
 PROSE_WEIGHT, SLIP_WEIGHT = 0.3, 0.1
-IGNORED = 0.0
+Batch = tuple[torch.Tensor, torch.Tensor]
 
 BOX_REQUEST = "Please reason step by step, and put your final answer within \\boxed{}."
 SYSTEM_PROMPTS = (
@@ -37,7 +38,7 @@ SYSTEM_PROMPTS = (
 
 @dataclass(frozen=True)
 class Stage:
-    """What a part of the training draws: share of drills, longest verbosity, and weights of the levels 1 to 5."""
+    """What a part of the training draws: share of drills, greatest verbosity, weights of the levels 1 to 5."""
 
     until_tokens: float
     drill_share: float
@@ -118,7 +119,7 @@ def encode_examples(texts: list[tuple[str, np.ndarray]], tokenizer: PreTrainedTo
     return examples
 
 
-def collate(examples: list[Example]) -> tuple[torch.Tensor, torch.Tensor]:
+def collate(examples: list[Example]) -> Batch:
     """Token ids and weights, padded at the end; padding has weight 0, and causal attention never looks at it."""
     longest = max(len(example.token_ids) for example in examples)
     token_ids = torch.zeros(len(examples), longest, dtype=torch.long)
@@ -129,7 +130,7 @@ def collate(examples: list[Example]) -> tuple[torch.Tensor, torch.Tensor]:
     return token_ids, weights
 
 
-def batches(rng: random.Random, stage: Stage, tokenizer: PreTrainedTokenizerBase) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
+def batches(rng: random.Random, stage: Stage, tokenizer: PreTrainedTokenizerBase) -> Iterator[Batch]:
     """One pool of examples, cut into batches of similar length in random order."""
     texts = [
         draw_drill_text(rng) if rng.random() < stage.drill_share else draw_trace_text(rng, stage)

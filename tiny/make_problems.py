@@ -2,10 +2,10 @@
 
     python -m tiny.make_problems
 
-Fifty held-out problems of each level of the tiny world, forty beyond the teacher's range (`tiny.beyond`), and relatives of
-some of them, so that deduplication has something to find and something to leave alone: exact copies under another source,
-near duplicates (other spacing, capitals or wording) and look-alikes with one number changed, which are no duplicates. The
-column `meta.relation` says which is which. Deterministic: the same code writes the same bytes.
+Fifty held-out problems of each level of the tiny world, forty beyond the teacher's range (`tiny.beyond`), and relatives
+of some of them, so that deduplication has something to find and something to leave alone: exact copies under another
+source, near duplicates (other spacing, capitals or wording) and look-alikes with another start value, which are no
+duplicates. `meta.relation` says which is which. Deterministic: the same code writes the same bytes.
 """
 
 import json
@@ -51,8 +51,8 @@ def row(source_id: str, problem: str, answer: str, level: str, *, source: str = 
 
 
 def list_row(source_id: str, problem: Problem, *, source: str = WORLD, **meta: object) -> Row:
-    level, n_ops = str(problem.level), len(problem.ops)
-    return row(source_id, problem.text, str(problem.answer), level, source=source, topic=problem.form, n_ops=n_ops, **meta)
+    meta = {"topic": problem.form, "n_ops": len(problem.ops)} | meta
+    return row(source_id, problem.text, str(problem.answer), str(problem.level), source=source, **meta)
 
 
 def draw_list_problems(rng: random.Random) -> list[Problem]:

@@ -1,7 +1,7 @@
 """The teacher's tokenizer: byte-level BPE with exactly Qwen2's normaliser and split pattern, and its chat template.
 
-The split must be Qwen2's, because AutoTokenizer loads every model of type qwen2 with its own Qwen2 class, which replaces
-any other pre-tokenizer without a word. All 256 bytes are in the alphabet, so that any text can be encoded.
+The split must be Qwen2's, because AutoTokenizer loads every model of type qwen2 with its own Qwen2 class, which
+replaces any other pre-tokenizer without a word. All 256 bytes are in the alphabet, so that any text can be encoded.
 """
 
 import json

@@ -2,10 +2,10 @@
 
     write_trace(problem, rng, verbosity) -> Trace: steps (paragraphs), plus where a slip was written on purpose
 
-A trace opens (restating), works through the operations one paragraph each (now and then explaining, hesitating, checking,
-starting a branch and dropping it), states the answer the first time it is known, and then usually goes on checking what it
-already knows. Slips are either fixed in the next paragraph or found only by the full re-check after the answer.
-Verbosity, 0 to 1, scales the probability of everything that is not needed: at 0 only the operations and the answer remain.
+A trace opens (restating), works through the operations one paragraph each (now and then explaining, hesitating,
+checking, starting a branch and dropping it), states the answer the first time it is known, and then usually goes on
+checking what it already knows. Slips are either fixed in the next paragraph or found only by the full re-check after
+the answer. Verbosity, 0 to 1, scales what is not needed: near 0 little but the operations and the answer remain.
 """
 
 import random
@@ -36,7 +36,13 @@ BRANCHES = (
 )
 WAIT = ("Wait, let me verify.", "Hmm, let me check that.", "Wait, is that right?", "Hmm, let me make sure.")
 FINE = ("Yes, that is right.", "Good.", "Okay, that fits.", "So {value} is right.")
-SO_FAR = ("So far I have {value}.", "So now I have {value}.", "The number is now {value}.", "Okay, {value} is the new number.")
+RELIEF = ("good", "so it fits", "as it should be")
+SO_FAR = (
+    "So far I have {value}.",
+    "So now I have {value}.",
+    "The number is now {value}.",
+    "Okay, {value} is the new number.",
+)
 ANSWERS = ("So the answer is \\boxed{{{value}}}.", "The answer is {value}.", "So the answer is {value}.")
 RECHECKS = (
     "Wait, let me double check everything from the start.",
@@ -143,8 +149,8 @@ def solve(
     trace: Trace, problem: Problem, values: tuple[int, ...], rng: random.Random, verbosity: float, *, recheck: bool
 ) -> None:
     """One paragraph for each operation, with hesitation in between unless this is the re-check."""
-    rows = zip(problem.tags, problem.op_texts, problem.ops, values, values[1:], problem.values[1:], strict=False)
-    for index, (tag, text, (symbol, operand), value, result, _) in enumerate(rows):
+    rows = zip(problem.tags, problem.op_texts, problem.ops, values[:-1], values[1:], strict=True)
+    for index, (tag, text, (symbol, operand), value, result) in enumerate(rows):
         carried_slip = apply(value, symbol, operand) != result
         if not recheck and not carried_slip and rng.random() < SLIP_RATE:
             wrong = wrong_result(result, rng)
@@ -166,7 +172,8 @@ def hesitate(
     if draw < 0.12 * verbosity:
         trace.add(explain(value, symbol, operand, result))
     elif draw < 0.4 * verbosity:
-        trace.add(f"{rng.choice(WAIT)} {inverse(value, symbol, operand, result)} {rng.choice(FINE).format(value=result)}")
+        backwards = inverse(value, symbol, operand, result)
+        trace.add(f"{rng.choice(WAIT)} {backwards} {rng.choice(FINE).format(value=result)}")
     if last:
         return
     draw = rng.random()
@@ -198,6 +205,6 @@ def recheck(trace: Trace, problem: Problem, wrong: int | None, rng: random.Rando
 
 def quick_check(trace: Trace, problem: Problem, rng: random.Random) -> None:
     """Go backwards from the answer to the start in a single paragraph."""
-    rows = list(zip(problem.ops, problem.values, problem.values[1:], strict=False))
+    rows = list(zip(problem.ops, problem.values[:-1], problem.values[1:], strict=True))
     backwards = " ".join(inverse(value, *op, result) for op, value, result in reversed(rows))
-    trace.add(f"Let me also go backwards. {backwards} That is the start, {rng.choice(('good', 'so it fits', 'as it should be'))}.")
+    trace.add(f"Let me also go backwards. {backwards} That is the start, {rng.choice(RELIEF)}.")

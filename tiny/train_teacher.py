@@ -3,9 +3,9 @@
     python -m tiny.train_teacher                       # rebuilds tiny/teacher
     python -m tiny.train_teacher --tokens 2_000_000 --out /tmp/teacher    # a quick, weaker one
 
-Data flows from `tiny.world` (problems) through `tiny.traces` (verbose solutions) and `tiny.examples` (weighted tokens) into
-a Qwen2 model of 0.9 million parameters. Muon trains the matrices and AdamW the rest; what is saved is the running average
-of the weights, which is as good as a decayed learning rate at any time.
+Data flows from `tiny.world` (problems) through `tiny.traces` (verbose solutions) and `tiny.examples` (weighted tokens)
+into a Qwen2 model of 0.9 million parameters. Muon trains the matrices and AdamW the rest; what is saved is the running
+average of the weights, so that a checkpoint is usable at any time.
 """
 
 import argparse
@@ -30,7 +30,7 @@ DECAY_SHARE = 0.3
 """Last share of the training in which the learning rates fall linearly to zero."""
 AVERAGE_DECAY = 0.998
 PREVIOUS_TOKEN_BIAS = 6.0
-"""Size of the q/k biases that make three heads of the first layer look 1, 2 and 3 tokens back (attention score about 90)."""
+"""Size of the q/k biases that make three heads of the first layer look 1, 2 and 3 tokens back (score about 100)."""
 
 
 def build_model(tokenizer: PreTrainedTokenizerBase) -> Qwen2ForCausalLM:
@@ -56,8 +56,8 @@ def build_model(tokenizer: PreTrainedTokenizerBase) -> Qwen2ForCausalLM:
 def set_previous_token_heads(model: Qwen2ForCausalLM) -> None:
     """Give heads 0, 1 and 2 of the first layer biases that under RoPE peak at 1, 2 and 3 tokens back.
 
-    Rotary attention between constant vectors depends on the distance alone: with the key at phase 0 and the query at phase
-    -offset * frequency in every pair, all frequencies agree at that offset.
+    Rotary attention between constant vectors depends on the distance alone: with the key at phase 0 and the query at
+    phase -offset * frequency in every pair, all frequencies agree at that offset.
     """
     attention = model.model.layers[0].self_attn
     frequencies = model.model.rotary_emb.inv_freq

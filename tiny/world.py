@@ -1,13 +1,13 @@
 """The little arithmetic world: problems with a start value and 1 to 10 operations, in three surface forms.
 
-Every operation stands on its own line behind a tag (a letter, an ordinal or a weekday). A solver finds the operation of a
-step by looking up the tag, which is one token at the start of the line both in the problem and in a trace, directly
-followed by the text to copy. In trials this plain look-up decided more about a small model's accuracy than anything else.
+Every operation stands on its own line behind a tag (a letter, an ordinal or a weekday). A solver finds the operation of
+a step by looking up the tag, which is one token at the start of the line both in the problem and in a trace, directly
+followed by the text to copy. In trials the form of this look-up mattered most for a small model's accuracy.
 
     Problem.sample -> a random problem of one level -> text, operations in words, running values, answer
 
-One problem in eight is held out, by a hash of its numbers (not of its wording): training skips those, evaluation and the
-shipped problem file use only those.
+One problem in eight is held out, by a hash of its numbers (not of its wording): training skips those; evaluation and
+the shipped problem file use only those.
 """
 
 import random

@@ -50,8 +50,8 @@ KNOWN_UNITS = {
     "mph": "mph", "degree": "deg", r"^\circ": "deg", "radian": "rad", "rad": "rad",
 }  # fmt: skip
 _NOT_A_UNIT = re.compile(
-    r"(?:pi|sin|cos|tan|cot|sec|csc|log|ln|exp|sqrt|or|and|mod|modulo|times|over|infinity|inf|to|minus|plus|choose|percent"
-    r"|factorial|squared|cubed|half|halves|thirds?|hundred|thousand|million|billion|trillion|dozen|not|if|wait)"
+    r"\b(?:pi|sin|cos|tan|cot|sec|csc|log|ln|exp|sqrt|or|and|mod|modulo|times|over|infinity|inf|to|minus|plus|choose|percent"
+    r"|factorial|squared|cubed|half|halves|thirds?|hundred|thousand|million|billion|trillion|dozen|not|if|wait)\b"
 )
 
 

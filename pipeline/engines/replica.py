@@ -58,6 +58,7 @@ class Replica:
 
     async def submit(self, box_id: str, calls: list[tuple[int, Request]]) -> None:
         box = self._boxes.setdefault(box_id, _Mailbox())
+        box.asked_at = time.monotonic()
         for number, request in calls:
             task = asyncio.create_task(self._answer(request))
             box.tasks.add(task)

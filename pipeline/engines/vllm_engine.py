@@ -9,6 +9,7 @@ imported once per process and reads its environment then; `_set_environment` com
 import asyncio
 import itertools
 import os
+from contextlib import suppress
 from typing import Any, Literal, cast
 
 from pipeline.engines.engine import (
@@ -37,7 +38,9 @@ class VllmEngine:
         self._renderer = Renderer(tokenizer, self._llm.model_config.max_model_len)
         self._backend = f"vllm {vllm.__version__}"
         self._numbers = itertools.count()
-        self._watched = False
+        self._tied: asyncio.Task[None] | None = None
+        with suppress(RuntimeError):  # without a running loop the first call does it
+            self._tied = asyncio.get_running_loop().create_task(self._tie_to_host())
 
     async def generate(self, request: GenerateRequest) -> Completion:
         ids = self._renderer.prompt_ids(request)
@@ -74,9 +77,11 @@ class VllmEngine:
 
         if self._llm is None:
             raise EngineError("the engine is closed")
-        await self._watch_host()
+        if self._tied is None:
+            self._tied = asyncio.create_task(self._tie_to_host())
         prompt = TokensPrompt(prompt_token_ids=prompt_ids)
         try:
+            await asyncio.shield(self._tied)
             (output,) = [out async for out in self._llm.generate(prompt, params, f"r{next(self._numbers)}")]
         except (VLLMClientError, ValueError) as error:
             raise EngineError(f"vLLM refuses the request: {error}") from error
@@ -84,20 +89,16 @@ class VllmEngine:
             raise EngineLost("the vLLM engine core died; its log names the cause") from error
         return output
 
-    async def _watch_host(self) -> None:
-        if not self._watched:
-            self._watched = True
-            core = self._llm.engine_core.resources.engine_manager.processes[0]
-            await self._llm.collective_rpc("die_with", args=(os.getpid(), core.pid))
+    async def _tie_to_host(self) -> None:
+        core = self._llm.engine_core.resources.engine_manager.processes[0]
+        await self._llm.collective_rpc("die_with", args=(os.getpid(), core.pid))
 
     def _completion(self, output: Any, sampling: Sampling) -> Completion:
         answer = output.outputs[0]
         if answer.finish_reason not in ("stop", "length"):
             raise EngineLost(f"vLLM ended a request with {answer.finish_reason!r}")
-        ids, ends_itself = (
-            list(answer.token_ids),
-            answer.finish_reason == "stop" and type(answer.stop_reason) is not str,
-        )
+        ids = list(answer.token_ids)
+        ends_itself = answer.finish_reason == "stop" and not isinstance(answer.stop_reason, str)
         return Completion(
             text=self._renderer.text_of(ids, ends_itself, sampling.stop),
             token_ids=tuple(ids),
