@@ -167,6 +167,7 @@ class Driver:
                 return None
         self.on_engine(f"starting engine {name}: {self.recipe.engines[name].model}")
         self._engines[name] = self._executor.start_engine(self.recipe.engines[name], config)
+        self.on_engine(f"engine {name} is ready")
         return self._engines[name]
 
     def _is_busy(self, engine: str) -> bool:

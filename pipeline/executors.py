@@ -130,7 +130,7 @@ class RayExecutor:
 
     def fits(self, config: EngineConfig) -> bool:
         free = self.ray.available_resources()
-        n_gpus = config.num_gpus * config.tensor_parallel_size * config.replicas
+        n_gpus = config.num_gpus * config.replicas
         return free.get("GPU", 0) >= n_gpus
 
     def submit(self, job: Job) -> None:

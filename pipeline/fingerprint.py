@@ -28,8 +28,8 @@ def canonical(value: Any) -> Any:
         return value.value if isinstance(value, Enum) else value
     if isinstance(value, bytes):
         return {"bytes": value.hex()}
-    if isinstance(value, BaseModel):
-        return changed_fields(value)
+    if isinstance(value, BaseModel):  # with its class: two kinds of settings may both be left at their defaults
+        return {"class": type(value).__qualname__, **changed_fields(value)}
     if isinstance(value, Mapping):
         return {str(key): canonical(value[key]) for key in sorted(value, key=str)}
     if isinstance(value, list | tuple):

@@ -14,7 +14,7 @@ from stages import normal_form
 from stages.duplicates import MARKS, Comparison
 
 
-class DedupExact(Comparison, Table):
+class DedupExact(Comparison, Table):  # type: ignore[override]
     version = 1
     reads_if_present = tuple(column.name for column in MARKS)
     writes = MARKS

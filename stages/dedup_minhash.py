@@ -52,7 +52,7 @@ class DedupMinhash(Comparison, Table):
         return self
 
     @property
-    def reads(self) -> tuple[str, ...]:
+    def reads(self) -> tuple[str, ...]:  # type: ignore[override]
         return (*super().reads, MINHASH.name)
 
     def code_identity(self) -> dict[str, str]:

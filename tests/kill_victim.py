@@ -26,7 +26,7 @@ def recipe(problems: str) -> Recipe:
         "lines": Node(stage=TraceLines()),
     }
     return Recipe(
-        name="kill", engines={"teacher": EngineSpec(model="scripted:tests.kill_scripts:counted")}, nodes=nodes
+        name="kill", engines={"teacher": EngineSpec(model="scripted:tests.counted_scripts:counted")}, nodes=nodes
     )
 
 

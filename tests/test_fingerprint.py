@@ -66,7 +66,7 @@ class Options(BaseModel):
 
 
 def test_fields_at_their_default_and_places_stay_out_of_the_identity():
-    assert changed_fields(Options(path="/somewhere", size=3)) == {}
+    assert changed_fields(Options(path="/somewhere", size=3, names=[])) == {}
     assert changed_fields(Options(size=4, names=["a"])) == {"names": ["a"], "size": 4}
 
 

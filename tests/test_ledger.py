@@ -33,7 +33,7 @@ def add_part(ledger, part):
     writer.flush()
 
 
-@settings(max_examples=60)
+@settings(max_examples=20)
 @given(PARTS)
 def test_a_ledger_reads_like_a_dict_in_which_the_older_of_two_equal_keys_stays(parts):
     with tempfile.TemporaryDirectory() as folder:

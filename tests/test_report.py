@@ -51,6 +51,16 @@ class Halve(Fan):
         return [new | {"trace_id": trace_id(*ids, reasoning, row["response"])}]
 
 
+class Reword(Halve):
+    """Puts other words in the place of the reasoning, and the new row in the place of the old one."""
+
+    beside: ClassVar[bool] = False
+
+    def run(self, row: Row) -> list[Row]:
+        (new,) = super().run(row)
+        return [new | {"reasoning": f"In short: {HOSTILE}", "n_reasoning_tokens": 9, "method": "reword"}]
+
+
 class Shortest(Group):
     version: ClassVar[int] = 1
     reads: ClassVar[tuple[str, ...]] = ("outcome", "n_reasoning_tokens")
@@ -159,6 +169,15 @@ def test_a_table_in_markdown_keeps_its_columns(full):
 
 def test_a_report_is_the_same_when_it_is_written_again(full):
     assert texts(full) == texts(full)
+
+
+def test_a_reworded_trace_stands_beside_its_source(tmp_path):
+    source = Ingest(path=str(traces_file(tmp_path)), rows="traces")
+    page, markdown = texts(finished(tmp_path, traces=source, reworded=Reword()))
+    for text in (page, markdown):
+        assert text.count("Reasoning before") == text.count("Reasoning after") == text.count("In short: ") == 3
+    assert "import → reword" in page and "<del " not in page
+    assert "script" not in Tags(page).names
 
 
 def test_a_run_that_selects_nothing_has_a_shorter_report(tmp_path):

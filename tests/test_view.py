@@ -23,7 +23,7 @@ REFUSED = st.sampled_from([-1, -1, 0, 3])
 def recipes(draw) -> Recipe:
     """Two sources and up to five nodes, each below one or two nodes above it, reading columns that are there."""
     nodes: dict[str, Any] = {name: Deal(pairs=draw(PAIRS)) for name in ("first", "second")}
-    columns = dict.fromkeys(nodes, {"x"})
+    columns = {name: {"x"} for name in nodes}
     for number in range(draw(st.integers(1, 5))):
         parents = tuple(draw(st.lists(st.sampled_from(list(nodes)), min_size=1, max_size=2, unique=True)))
         there = set.intersection(*(columns[parent] for parent in parents))
@@ -92,13 +92,25 @@ def assert_same(finished, a_recipe, tables):
         assert frame.to_dicts() == expected, name
 
 
-@settings(max_examples=40)
-@given(recipes(), st.sampled_from([1, 3]))
-def test_a_run_gives_what_a_plain_interpreter_gives(a_recipe, n_partitions):
+def check_against_interpreter(a_recipe, n_partitions):
     with tempfile.TemporaryDirectory() as store:
         assert_same(run_inline(a_recipe, store, n_partitions), a_recipe, interpret(a_recipe))
 
 
+@settings(max_examples=6)
+@given(recipes(), st.sampled_from([1, 3]))
+def test_a_run_gives_what_a_plain_interpreter_gives(a_recipe, n_partitions):
+    check_against_interpreter(a_recipe, n_partitions)
+
+
+@pytest.mark.slow
+@settings(max_examples=100)
+@given(recipes(), st.sampled_from([1, 3]))
+def test_many_runs_give_what_a_plain_interpreter_gives(a_recipe, n_partitions):
+    check_against_interpreter(a_recipe, n_partitions)
+
+
+@pytest.mark.slow
 @settings(max_examples=15)
 @given(st.lists(recipes(), min_size=2, max_size=3))
 def test_recipes_that_share_a_store_do_not_disturb_each_other(all_recipes):

@@ -1,0 +1,112 @@
+"""Shards: the selected rows as Parquet files that trainers and the Hub read as they are.
+
+    partitions -> rows with `rejected_by` null -> release_row -> data/train-*.parquet, README.md, dataset.json last
+
+`dataset.json` exists only when everything else does: schema, counts, checksum of every file, one `digest` over them, and
+the origin. A row that cannot be rendered is left out and named there with its reason; it never stops a run.
+"""
+
+import json
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from hashlib import sha256
+from pathlib import Path
+from typing import Any, Literal
+
+import polars as pl
+from pydantic import Field
+
+from pipeline.stage import Artifact, Row
+from schemas.columns import PROBLEM_COLUMNS, REJECTED_BY, TRACE_COLUMNS
+from schemas.release import FORMATS, release_row
+from stages.dataset_card import dataset_card
+from stages.shard_files import ShardFiles
+
+ALWAYS_THERE = {column.name for column in (*PROBLEM_COLUMNS, *TRACE_COLUMNS)}
+"""Columns that every table of traces has; verdicts and grades are released where a recipe has them."""
+
+TOTALS = (
+    "n_rows", "n_problems", "n_rows_with_both_lengths",
+    "n_source_reasoning_tokens", "n_reasoning_tokens", "n_response_tokens",
+)  # fmt: skip
+
+
+class Shard(Artifact):
+    version = 1
+
+    format: Literal["sft"] = "sft"
+    """Layout of a row: `sft` holds `messages` with the thinking rendered, its parts, counts, grades and provenance."""
+    split: str = Field(default="train", pattern=r"^[a-z][a-z0-9_]*$")
+    """Name of the split, the first part of every file name."""
+    max_shard_mb: int = Field(default=256, ge=1)
+    """Size at which a shard ends, in megabytes (10^6) of uncompressed Arrow data."""
+
+    @property
+    def reads(self) -> tuple[str, ...]:  # type: ignore[override]
+        return tuple(sorted(FORMATS[self.format].inputs & ALWAYS_THERE))
+
+    @property
+    def reads_if_present(self) -> tuple[str, ...]:  # type: ignore[override]
+        return (*sorted(FORMATS[self.format].inputs - ALWAYS_THERE), REJECTED_BY.name)
+
+    def run(self, partitions: Iterator[pl.DataFrame], folder: Path, origin: dict[str, Any]) -> Row:
+        form, counts = FORMATS[self.format], Counts()
+        files = ShardFiles(folder, self.split, form, self.max_shard_mb * 10**6)
+        for row in (row for frame in partitions for row in frame.iter_rows(named=True)):
+            if rule := row.get(REJECTED_BY.name):
+                counts.rejected_by[rule] += 1
+                continue
+            try:
+                files.add(release_row(row, origin["recipe"]["digest"]))
+            except ValueError as error:
+                counts.unfit.append({"trace_id": row["trace_id"], "reason": str(error)})
+            else:
+                counts.add(row)
+        dataset = {"format": self.format, "split": self.split, "schema": form.describe(), "counts": counts.to_dict()}
+        return _finish(folder, dataset, files.close(), origin)
+
+
+@dataclass
+class Counts:
+    """What the card and the manifest say about the rows; lengths are summed where both ends of the lineage have one."""
+
+    totals: Counter[str] = field(default_factory=Counter)
+    sources: Counter[str] = field(default_factory=Counter)
+    licenses: Counter[str] = field(default_factory=Counter)
+    models: Counter[str] = field(default_factory=Counter)
+    token_counters: Counter[str] = field(default_factory=Counter)
+    rejected_by: Counter[str] = field(default_factory=Counter)
+    unfit: list[dict[str, str]] = field(default_factory=list)
+    _last_problem: str = ""
+
+    def add(self, row: Row) -> None:
+        self.totals["n_rows"] += 1
+        self.totals["n_problems"] += row["problem_id"] != self._last_problem  # rows of a problem stand together
+        self._last_problem = row["problem_id"]
+        before, after = row["n_source_reasoning_tokens"], row["n_reasoning_tokens"]
+        if before is not None and after is not None:
+            self.totals["n_rows_with_both_lengths"] += 1
+            self.totals["n_source_reasoning_tokens"] += before
+            self.totals["n_reasoning_tokens"] += after
+        self.totals["n_response_tokens"] += row["n_response_tokens"] or 0
+        for counter, column in ((self.sources, "source"), (self.licenses, "license"), (self.models, "model")):
+            counter[row[column] or "unknown"] += 1
+        self.token_counters[row["token_counter"] or "unknown"] += 1
+
+    def to_dict(self) -> dict[str, Any]:
+        tables = ("sources", "licenses", "models", "token_counters", "rejected_by")
+        totals = {name: self.totals[name] for name in TOTALS}
+        return totals | {name: dict(sorted(getattr(self, name).items())) for name in tables} | {"unfit": self.unfit}
+
+
+def _finish(folder: Path, dataset: dict[str, Any], files: list[dict[str, Any]], origin: dict[str, Any]) -> Row:
+    """Writes the card and, last, the manifest; returns the totals."""
+    digest = sha256("".join(f"{file['path']} {file['sha256']}\n" for file in files).encode()).hexdigest()
+    dataset |= {"files": files, "digest": digest, "origin": origin}
+    (folder / "README.md").write_text(dataset_card(dataset), encoding="utf-8")
+    partial = folder / ".dataset.json"
+    partial.write_text(json.dumps(dataset, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    partial.rename(folder / "dataset.json")
+    totals = {name: dataset["counts"][name] for name in TOTALS}
+    return totals | {"n_unfit": len(dataset["counts"]["unfit"]), "n_shards": len(files), "digest": digest}
