@@ -39,7 +39,7 @@ def _last_with(run: Run, column: str) -> str | None:
 
 
 def funnel(run: Run) -> dict[str, Any]:
-    """Candidate rows in front of the selection, rows kept, and rows rejected by each rule, in the rules' order."""
+    """Candidate rows in front of the selection, rows kept, and rows rejected by each rule, most frequent first."""
     name = _last_with(run, "rejected_by")
     if name is None:
         return {}

@@ -2,8 +2,8 @@
 
     partitions -> rows with `rejected_by` null -> release_row -> data/train-*.parquet, README.md, dataset.json last
 
-`dataset.json` exists only when everything else does: schema, counts, checksum of every file, one `digest` over them, and
-the origin. A row that cannot be rendered is left out and named there with its reason; it never stops a run.
+`dataset.json` exists only when everything else does: schema, counts, checksum of every file, one `digest` over them,
+and the origin. A row that cannot be rendered is left out and named there with its reason; it never stops a run.
 """
 
 import json

@@ -4,8 +4,8 @@
     close()      -> data/train-00000-of-00003.parquet ...
 
 Memory holds one row group. Group and shard borders depend on the rows alone, and nothing of time or place enters a
-file, so the same rows give the same bytes (under one version of pyarrow, which signs its files). Settings by measurement
-on long traces: zstd level 3, and dictionaries only where values repeat, which saves a quarter of the time of writing.
+file, so the same rows give the same bytes (under one version of pyarrow, which signs its files). Settings by
+measurement on long traces: zstd level 3, and dictionaries only where values repeat, which saves a quarter of the time.
 """
 
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""Scripts for the scripted engine: one that leaves a trace of every call, one that heeds the temperature now and then."""
+"""Scripts for the scripted engine: one leaves a trace of every call, one heeds the temperature now and then."""
 
 import asyncio
 import os
@@ -23,6 +23,6 @@ async def counted(request: GenerateRequest) -> str:
 
 def warm(request: GenerateRequest) -> str:
     """`arithmetic`, but one answer in three also depends on the temperature."""
-    depends = xxhash.xxh32_intdigest(str(request.seed)) % 3 == 0
+    depends = xxhash.xxh32_intdigest(str(request.seed).encode()) % 3 == 0
     note = f"\n\nI am as warm as {request.sampling.temperature}." if depends else ""
     return arithmetic(request) + note

@@ -13,7 +13,7 @@ from stages.verify import Verify
 from tests.pipeline_stages import TraceLines
 
 N_SAMPLES, N_PARTITIONS = 2, 4
-IN_FLIGHT = 2
+IN_FLIGHT = 1
 """Calls at once in the engine: keeps generation long enough to be interrupted."""
 
 
@@ -32,7 +32,7 @@ def recipe(problems: str) -> Recipe:
 
 def config() -> ExecutionConfig:
     engine = EngineConfig(num_cpus=0, max_in_flight=IN_FLIGHT)
-    return ExecutionConfig(partitions=N_PARTITIONS, num_cpus=2, engines={"default": engine})
+    return ExecutionConfig(partitions=N_PARTITIONS, num_cpus=2, cell_retries=10, engines={"default": engine})
 
 
 if __name__ == "__main__":

@@ -10,8 +10,9 @@ from pipeline.engines.engine import Engine, EngineConfig, EngineSpec, GenerateRe
 from pipeline.errors import EngineError
 from tests.scripts import ask, save_tiny_model
 
-LOCAL = ["transformers", pytest.param("vllm", marks=pytest.mark.slow)]
+LOCAL = [pytest.param(backend, marks=pytest.mark.slow) for backend in ("transformers", "vllm")]
 ALL = ["scripted", *LOCAL]
+SCRIPT = "scripted:pipeline.engines.scripted:arithmetic"
 
 
 @pytest.fixture(scope="session")
@@ -26,13 +27,14 @@ def runner():
 
 
 @pytest.fixture(scope="session")
-def engines(tiny_model, runner):
+def engines(request, runner):
     """Each backend is started once, when it is first asked for, and closed twice at the end."""
     started: dict[str, Engine] = {}
 
     def start(backend: str) -> Engine:
         if backend not in started:
-            model = "scripted:pipeline.engines.scripted:arithmetic" if backend == "scripted" else str(tiny_model)
+            scripted = backend == "scripted"
+            model = SCRIPT if scripted else str(request.getfixturevalue("tiny_model"))
             started[backend] = build_engine(EngineSpec(model=model), EngineConfig(backend=backend))
         return started[backend]
 
@@ -168,7 +170,8 @@ def test_a_prompt_beyond_the_context_is_refused_with_its_length(backend, answers
         answers(backend, [GenerateRequest(prompt_token_ids=(5,) * 600)])
 
 
-def test_a_long_score_is_the_same_in_chunks(tiny_model, monkeypatch, engines, answers):
+@pytest.mark.slow
+def test_a_long_score_is_the_same_in_chunks(monkeypatch, answers):
     from pipeline.engines import hf
 
     request = ScoreRequest(prompt_token_ids=(1, 2, 3), continuation_token_ids=tuple(n % 250 for n in range(300)))

@@ -19,6 +19,7 @@ from tests.pipeline_stages import (
     Lines,
     Mix,
     Rank,
+    Split,
     SplitBeside,
     Sum,
     TraceLines,
@@ -74,15 +75,21 @@ def test_the_same_recipe_again_computes_nothing_and_opens_no_executor(place, mon
     assert calls_made(finished) == 0
 
 
-def test_ten_more_problems_are_ten_more_units_at_every_node(place):
+def test_ten_more_problems_are_ten_more_units_at_every_node_and_only_their_calls(place):
+    before = again(place).frame("traces", VERDICT_READS)
     finished = again(place, "more.jsonl")
-    expected = {"problems": 10, "traces": 10, "verified": 10 * N_SAMPLES, "graded": 10, "selected": 10}
-    assert {name: finished.node(name)["n_computed"] for name in ("problems", "traces")} == {
-        "problems": 10,
-        "traces": 10,
-    }
-    assert all(n <= expected[name] for name, n in computed(finished).items())
+    new = finished.frame("traces", VERDICT_READS).join(before, on=VERDICT_READS, how="anti", nulls_equal=True)
     assert calls_made(finished) == 10 * N_SAMPLES
+    assert [computed(finished)[name] for name in ("problems", "traces", "verified")] == [10, 10, new.height]
+    assert max(computed(finished)[name] for name in ("graded", "selected")) <= 10
+
+
+@pytest.mark.parametrize("stage", [Mix(), Split(), SplitBeside(), Sum()], ids=lambda stage: type(stage).__name__)
+def test_ten_more_rows_are_ten_more_units_for_every_shape(tmp_path, stage):
+    rows = tuple((base, 7 * base) for base in range(110))
+    for pairs, expected in ((rows[:100], 100), (rows, 10), (rows[50:], 0)):
+        finished = run_inline(recipe(deal=Deal(pairs=pairs), node=stage), tmp_path)
+        assert computed(finished) == {"deal": expected, "node": expected}
 
 
 def test_another_temperature_recomputes_generation_and_below_it_only_rows_whose_values_changed(place):

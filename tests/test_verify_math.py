@@ -188,6 +188,6 @@ print(*ray.get([judge.remote("x+1", "1+x"), judge.remote("x+1", "1-x")]))
 @pytest.mark.slow
 def test_a_ray_task_gets_the_same_verdict():
     root = str(Path(__file__).parents[1])
-    environment = os.environ | {"PYTHONPATH": root}
+    environment = os.environ | {"PYTHONPATH": root, "RAY_raylet_start_wait_time_s": "120"}
     run = subprocess.run([sys.executable, "-c", RAY_SCRIPT], cwd=root, env=environment, capture_output=True, text=True)
     assert run.stdout.split() == ["correct", "incorrect"], run.stderr

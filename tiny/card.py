@@ -35,7 +35,7 @@ float32.
 
 From nothing, by `python -m tiny.train_teacher`: {n_tokens:,} tokens of generated problems and traces, {cpu_s:.0f}
 seconds of processor time. Muon for the matrices, AdamW for the rest; single equations and short problems first, verbose
-traces after {verbose_from:,} tokens; the weights are a running average. No text from people or other models was used.
+traces after a million tokens; the weights are a running average. No text from people or other models was used.
 
 ## Accuracy on held-out problems
 
@@ -64,7 +64,6 @@ def write_card(
     n_parameters: int,
     n_tokens: int,
     cpu_s: float,
-    verbose_from: int,
     greedy: dict[int, Score],
     sampled: dict[int, Score],
 ) -> None:
@@ -72,7 +71,6 @@ def write_card(
         n_parameters=n_parameters,
         n_tokens=n_tokens,
         cpu_s=cpu_s,
-        verbose_from=verbose_from,
         greedy=report(greedy),
         sampled=report(sampled),
     )

@@ -18,6 +18,8 @@ from pathlib import Path
 import torch
 from transformers import GenerationConfig, PreTrainedTokenizerBase, Qwen2Config, Qwen2ForCausalLM
 
+from tiny.card import write_card
+from tiny.evaluate import evaluate
 from tiny.examples import STAGES, Stage, batches, draw_trace_text
 from tiny.muon import Muon
 from tiny.tokenizer import train_tokenizer
@@ -26,9 +28,10 @@ N_TOKENIZER_TEXTS = 4000
 MUON_LR, ADAMW_LR = 0.02, 3e-3
 WARMUP_STEPS = 50
 SAVE_EVERY_STEPS = 250
+N_EVALUATED_PER_LEVEL = 100
 DECAY_SHARE = 0.3
 """Last share of the training in which the learning rates fall linearly to zero."""
-AVERAGE_DECAY = 0.998
+AVERAGE_DECAY = 0.99
 PREVIOUS_TOKEN_BIAS = 6.0
 """Size of the q/k biases that make three heads of the first layer look 1, 2 and 3 tokens back (score about 100)."""
 
@@ -177,9 +180,10 @@ class Run:
         return loss.item()
 
 
-def train(run: Run, n_tokens: int, out: Path, state_path: Path) -> None:
-    """Train until `n_tokens` tokens are seen; print the loss and save everything now and then."""
+def train(run: Run, n_tokens: int, out: Path, state_path: Path | None) -> None:
+    """Train until `n_tokens` tokens are seen; print the loss and save a checkpoint now and then."""
     losses: list[float] = []
+    next_save = run.step + SAVE_EVERY_STEPS
     while run.seen_tokens < n_tokens:
         for token_ids, weights in batches(run.rng, stage_at(run.seen_tokens), run.tokenizer):
             losses.append(run.train_on(token_ids, weights, run.seen_tokens / n_tokens))
@@ -189,11 +193,25 @@ def train(run: Run, n_tokens: int, out: Path, state_path: Path) -> None:
             flush=True,
         )
         losses.clear()
-        if run.step // SAVE_EVERY_STEPS > (run.step - 100) // SAVE_EVERY_STEPS:
+        if run.step >= next_save:
+            next_save = run.step + SAVE_EVERY_STEPS
             save_teacher(run.average, run.tokenizer, out)
-            run.save(state_path)
+            if state_path is not None:
+                run.save(state_path)
     save_teacher(run.average, run.tokenizer, out)
-    run.save(state_path)
+
+
+def describe(run: Run, out: Path) -> None:
+    """Measure what was saved and write its model card."""
+    model = Qwen2ForCausalLM.from_pretrained(out, dtype=torch.float32)
+    write_card(
+        out,
+        n_parameters=model.num_parameters(),
+        n_tokens=run.seen_tokens,
+        cpu_s=run.cpu_s,
+        greedy=evaluate(model, run.tokenizer, N_EVALUATED_PER_LEVEL, temperature=0.0),
+        sampled=evaluate(model, run.tokenizer, N_EVALUATED_PER_LEVEL, temperature=0.8),
+    )
 
 
 def main() -> None:
@@ -201,12 +219,13 @@ def main() -> None:
     parser.add_argument("--tokens", type=int, default=10_000_000)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--out", type=Path, default=Path(__file__).parent / "teacher")
-    parser.add_argument("--state", type=Path, default=Path("tiny_teacher_state.pt"), help="continued from if it exists")
+    parser.add_argument("--state", type=Path, help="file to which the state is saved, and from which it goes on")
     args = parser.parse_args()
     run = Run.start(args.seed)
-    if args.state.exists():
+    if args.state is not None and args.state.exists():
         run.load(args.state)
     train(run, args.tokens, args.out, args.state)
+    describe(run, args.out)
 
 
 if __name__ == "__main__":
