@@ -120,9 +120,9 @@ def run_cell(store: Store, cell: Cell, engine: Engine | None, report: Report, ru
             _compute(node, missing.values(), writer, progress)
     finally:
         try:
-            writer.flush()
+            calls.flush()  # first, and the rows even if this fails: neither may be lost for the other
         finally:
-            calls.flush()
+            writer.flush()
     outcomes = known | writer.known
     lines = list(_view_lines(node, units, outcomes))
     view = cell.view_name(store, cell.partition)

@@ -20,6 +20,7 @@ from pipeline.store import Store
 from pipeline.whole import run_whole
 
 CANCEL_S = 20.0
+START_ATTEMPTS = 3
 Result = CellRecord | EngineNeeded | Exception
 
 
@@ -208,4 +209,13 @@ def start_ray(config: ExecutionConfig) -> None:
         ray.init(address=address, runtime_env={"working_dir": str(ROOT), "excludes": excludes}, **quiet)
         return
     os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
-    ray.init(address="local", num_cpus=config.num_cpus, include_dashboard=False, **quiet)
+    for attempt in range(START_ATTEMPTS):
+        try:
+            ray.init(address="local", num_cpus=config.num_cpus, include_dashboard=False, **quiet)
+        except Exception as error:
+            # Ray gives its own node 30 s to register, which a busy machine may miss, and says so with a bare Exception.
+            if attempt + 1 == START_ATTEMPTS or "timed out during startup" not in str(error):
+                raise
+            ray.shutdown()
+        else:
+            return

@@ -26,3 +26,9 @@ def warm(request: GenerateRequest) -> str:
     depends = xxhash.xxh32_intdigest(str(request.seed).encode()) % 3 == 0
     note = f"\n\nI am as warm as {request.sampling.temperature}." if depends else ""
     return arithmetic(request) + note
+
+
+def wordy(request: GenerateRequest) -> str:
+    """A right answer after 20 kB that no compression makes much smaller, for tests that fill a disk."""
+    noise = " ".join(xxhash.xxh3_128_hexdigest(f"{request.seed} {number}".encode()) for number in range(600))
+    return arithmetic(request).replace("</think>", f"{noise}\n</think>")

@@ -78,7 +78,7 @@ def test_equal_requests_at_the_same_time_are_one_call_and_cost_each_row_its_toke
     engine = Counting()
     answers, cost = together(recorder(tmp_path, engine), *[ask("What is 1 + 2?", seed=1)] * 5)
     assert engine.n_asked == 1
-    assert len(set(answer.text for answer in answers)) == 1
+    assert len({answer.text for answer in answers}) == 1
     assert cost.n_calls == 5
 
 

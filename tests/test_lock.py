@@ -67,7 +67,9 @@ def test_the_lock_of_a_process_that_is_gone_is_taken_over(store, pid, started):
 
 def test_the_lock_of_another_host_is_never_taken_over_by_itself(store):
     store.write_json("lock", {"host": "elsewhere", "pid": dead_process(), "started": "boot/1"})
-    with pytest.raises(StoreError, match="on elsewhere; wait for it, or, if that host is lost for good, remove .*lock"):
+    with pytest.raises(
+        StoreError, match=r"on elsewhere; wait for it, or, if that host is lost for good, remove .*lock"
+    ):
         StoreLock(store).__enter__()
 
 

@@ -69,7 +69,7 @@ def test_a_row_carries_the_first_rule_that_it_failed():
     [
         (["n", "id"], 1, [2]),
         (["n", "id"], 2, [2, 1]),
-        (["-n", "id"], 1, [0]),
+        (["-n", "id"], 1, [1]),
         (["n", "-id"], 2, [2, 0]),
         (["missing"], 2, [3, 0]),
         (["-missing", "n"], 2, [3, 2]),
