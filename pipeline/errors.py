@@ -7,6 +7,8 @@
     │   └── EngineLost   the engine died or timed out; the call is retried and never remembered
     └── RunFailed        work was done and kept, but the run could not finish
 
+    RequestRefused       an engine that works cannot answer this one request; the row's fault, so it becomes a bad row
+
 A stage raises plain Python exceptions. The runner turns one into a bad row with its reason (see `pipeline.cell`);
 nothing else in the project catches broadly.
 """
@@ -30,6 +32,10 @@ class EngineError(LaconicError):
 
 class EngineLost(EngineError):
     """The engine or its service is gone or too slow. Transient: retried, never stored as a result."""
+
+
+class RequestRefused(Exception):
+    """A prompt beyond the context, a sampling setting that the model does not have, a filtered answer."""
 
 
 class RunFailed(LaconicError):

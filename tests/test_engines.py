@@ -7,7 +7,7 @@ import pytest
 
 from pipeline.engines.build import build_engine
 from pipeline.engines.engine import Engine, EngineConfig, EngineSpec, GenerateRequest, Message, ScoreRequest
-from pipeline.errors import EngineError
+from pipeline.errors import RequestRefused
 from tests.scripts import ask, save_tiny_model
 
 LOCAL = [pytest.param(backend, marks=pytest.mark.slow) for backend in ("transformers", "vllm")]
@@ -166,7 +166,7 @@ def test_a_score_by_ids_equals_the_score_by_text(backend, answers):
 
 @pytest.mark.parametrize("backend", LOCAL)
 def test_a_prompt_beyond_the_context_is_refused_with_its_length(backend, answers):
-    with pytest.raises(EngineError, match="the prompt has 600 tokens, the context 512"):
+    with pytest.raises(RequestRefused, match="the prompt has 600 tokens, the context 512"):
         answers(backend, [GenerateRequest(prompt_token_ids=(5,) * 600)])
 
 

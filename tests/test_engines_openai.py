@@ -10,7 +10,7 @@ from aiohttp import web
 from pipeline.engines.build import probe
 from pipeline.engines.engine import EngineConfig, EngineSpec, GenerateRequest, Sampling, ScoreRequest
 from pipeline.engines.openai_http import OpenAIEngine
-from pipeline.errors import EngineError, EngineLost
+from pipeline.errors import EngineError, EngineLost, RequestRefused
 from tests.scripts import ask
 
 SPEC = EngineSpec(model="little")
@@ -132,7 +132,8 @@ def test_a_passing_trouble_is_outlived(trouble):
 def test_a_refusal_is_final_and_quotes_the_server(status):
     body = json.dumps({"error": {"message": "no such thing", "type": "x"}})
     server = LittleServer(script=[web.Response(status=status, text=body, content_type="application/json")])
-    with pytest.raises(EngineError, match=f"{status} no such thing") as caught:
+    error = RequestRefused if status in (400, 422) else EngineError
+    with pytest.raises(error, match=f"{status} no such thing") as caught:
         answers(server, [ask("hello")])
     assert not isinstance(caught.value, EngineLost)
     assert len(server.bodies) == 1

@@ -159,8 +159,8 @@ def everything(pairs=PAIRS) -> Recipe:
         deal=Deal(pairs=pairs),
         split=SplitBeside(refused=3),
         mix=(Mix(column="x", to="y"), ("deal",)),
-        sum=(Sum(column="y"), ("split", "mix")),
-        rank=Rank(),
+        rank=(Rank(), ("split", "mix")),
+        sum=Sum(column="z"),
         lines=Lines(),
     )
 

@@ -18,15 +18,16 @@ from pathlib import Path
 import polars as pl
 import pytest
 
+from pipeline.execution import ExecutionConfig
 from pipeline.lookup import ROOT
-from pipeline.run import Run
+from pipeline.run import Run, run
 from pipeline.store import Store
 from tests.counted_scripts import LOG
-from tests.kill_victim import N_SAMPLES
+from tests.kill_victim import N_PARTITIONS, N_SAMPLES, recipe
 from tests.pipeline_stages import files_of
 
 pytestmark = pytest.mark.slow
-N_PROBLEMS = 40
+N_PROBLEMS, N_KILLS = 40, 15
 PLANS = (
     ("worker", "engine", "worker", "counter", "driver"),
     ("driver",),
@@ -36,9 +37,9 @@ PLANS = (
     ("engine", "worker", "counter", "driver"),
     ("worker", "engine", "worker"),
 )
-"""Victims of each attempt in turn, 21 in all; an attempt whose driver lives goes on to the end."""
+"""Victims of each attempt in turn, 21 in all; some come too late. An attempt whose driver lives goes on to the end."""
 TITLES = {"worker": "ray::_run_on_worker", "engine": "ray::Replica", "counter": "ray::_Counter"}
-START_S, END_S = 120, 240
+START_S, END_S, ORPHAN_S = 240, 600, 180
 
 
 class Attempt:
@@ -153,10 +154,11 @@ class Disturber:
         if not attempt.kill(kind, self.dice):
             return
         self.kills.append(kind)
+        print(f"{time.strftime('%X')} killed {kind}, on record: {recorded}", flush=True)
         self.n_may_be_lost += len(set(seeds_called(log))) - recorded
         if kind == "driver":
             attempt.process.wait()
-            self.orphan_seconds.append(wait_until(lambda: not any(map(is_alive, family)), 60))
+            self.orphan_seconds.append(wait_until(lambda: not any(map(is_alive, family)), ORPHAN_S))
 
 
 def is_alive(pid: int) -> bool:
@@ -166,20 +168,22 @@ def is_alive(pid: int) -> bool:
         return False
 
 
-def test_kills_at_random_moments_lose_nothing_and_pay_only_for_what_was_not_yet_written(write_problems, tmp_path):
+def test_kills_at_random_moments_lose_nothing_and_pay_only_for_what_was_not_yet_written(
+    write_problems, tmp_path, monkeypatch
+):
     problems = write_problems(N_PROBLEMS)
-    run_to_the_end(problems, tmp_path / "calm", tmp_path / "calm.log")
+    monkeypatch.setenv(LOG, str(tmp_path / "calm.log"))
+    calm = run(recipe(problems), str(tmp_path / "calm"), ExecutionConfig(executor="inline", partitions=N_PARTITIONS))
     disturber = Disturber(problems, tmp_path / "killed", tmp_path / "killed.log")
     disturber.run()
-    calm, killed = (Run.open(Store.open(str(tmp_path / name))) for name in ("calm", "killed"))
+    killed = Run.open(Store.open(str(tmp_path / "killed")))
     assert files_of(killed, "lines") == files_of(calm, "lines")
     for node in ("problems", "traces", "verified", "graded"):
         assert killed.frame(node).equals(calm.frame(node))
     assert killed.frame("traces")["trace_id"].n_unique() == killed.frame("traces").height == N_PROBLEMS * N_SAMPLES
     calls = seeds_called(tmp_path / "killed.log")
-    n_needed = len(seeds_called(tmp_path / "calm.log"))
     n_repeated = len(calls) - len(set(calls))
-    print(f"{disturber.kills=} {n_needed=} {n_repeated=} {disturber.n_may_be_lost=} {disturber.orphan_seconds=}")
-    assert len(disturber.kills) >= 15
-    assert len(set(calls)) == n_needed == N_PROBLEMS * N_SAMPLES
+    print(f"{disturber.kills=} {n_repeated=} {disturber.n_may_be_lost=} {disturber.orphan_seconds=}")
+    assert len(disturber.kills) >= N_KILLS
+    assert set(calls) == set(seeds_called(tmp_path / "calm.log"))
     assert n_repeated <= disturber.n_may_be_lost

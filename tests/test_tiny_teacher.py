@@ -56,7 +56,8 @@ def test_any_text_survives_the_shipped_tokenizer(tokenizer: PreTrainedTokenizerB
 
 
 def test_the_tokenizer_does_not_pad_unless_asked(tokenizer: PreTrainedTokenizerBase) -> None:
-    assert [len(ids) for ids in tokenizer(["A", "A A A A"])["input_ids"]] == [1, 4]
+    short, long = tokenizer(["A", "A A A A"])["input_ids"]
+    assert len(short) < len(long)
 
 
 @pytest.mark.parametrize("system", [None, *SYSTEM_PROMPTS])

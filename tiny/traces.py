@@ -113,7 +113,7 @@ def write_trace(problem: Problem, rng: random.Random, verbosity: float) -> Trace
     elif rng.random() < 0.15 + 0.9 * verbosity:
         recheck(trace, problem, None, rng)
     if rng.random() < 0.7 * verbosity:
-        quick_check(trace, problem, rng)
+        sum_up(trace, problem, rng)
     if rng.random() < 0.8 * verbosity:
         trace.add(rng.choice(CLOSINGS).format(value=problem.answer, last=problem.tags[-1]))
     return trace
@@ -122,8 +122,8 @@ def write_trace(problem: Problem, rng: random.Random, verbosity: float) -> Trace
 def open_trace(trace: Trace, problem: Problem, rng: random.Random, verbosity: float) -> None:
     if rng.random() < verbosity:
         trace.add(rng.choice(OPENINGS))
-    if rng.random() < 0.3 + 0.7 * verbosity:
-        trace.add(f"The start is {problem.start} and the last step is {problem.tags[-1]}.")
+    # Always there: without it a small model goes on after the last step, with steps that the problem does not have.
+    trace.add(f"The start is {problem.start} and the last step is {problem.tags[-1]}.")
     if rng.random() < 0.5 * verbosity:
         trace.add(rng.choice(SECOND_THOUGHTS))
 
@@ -203,8 +203,8 @@ def recheck(trace: Trace, problem: Problem, wrong: int | None, rng: random.Rando
         trace.add(rng.choice(CORRECTIONS).format(value=problem.answer, wrong=wrong))
 
 
-def quick_check(trace: Trace, problem: Problem, rng: random.Random) -> None:
-    """Go backwards from the answer to the start in a single paragraph."""
-    rows = list(zip(problem.ops, problem.values[:-1], problem.values[1:], strict=True))
-    backwards = " ".join(inverse(value, *op, result) for op, value, result in reversed(rows))
-    trace.add(f"Let me also go backwards. {backwards} That is the start, {rng.choice(RELIEF)}.")
+def sum_up(trace: Trace, problem: Problem, rng: random.Random) -> None:
+    """All equations once more in a single paragraph."""
+    rows = zip(problem.ops, problem.values[:-1], problem.values[1:], strict=True)
+    equations = " ".join(equation(value, *op, result) for op, value, result in rows)
+    trace.add(f"In short, {equations} That is the last step, {rng.choice(RELIEF)}.")

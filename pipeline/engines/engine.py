@@ -147,7 +147,8 @@ class Scores(_Frozen):
 
 
 class Engine(Protocol):
-    """Raises `EngineLost` for what may pass (dead server, time-out) and `EngineError` for what will not."""
+    """Raises `EngineLost` for what may pass (dead server, time-out), `EngineError` for what will not, and
+    `RequestRefused` where only this request cannot be answered."""
 
     async def generate(self, request: GenerateRequest) -> Completion: ...
 

@@ -14,7 +14,7 @@ from pipeline.engines.batch import Batcher
 from pipeline.engines.decode import DecodeRow, decode_batch, forward, left_padded, positions_of
 from pipeline.engines.engine import Completion, EngineConfig, EngineSpec, GenerateRequest, ScoreRequest, Scores
 from pipeline.engines.render import Renderer, load_tokenizer
-from pipeline.errors import EngineError
+from pipeline.errors import EngineError, RequestRefused
 
 MAX_ROWS = 64
 SCORE_CHUNK = 512
@@ -43,7 +43,7 @@ class TransformersEngine:
         prompt = self._renderer.prompt_ids(request)
         ids, offsets = self._renderer.continuation(request)
         if len(prompt) + len(ids) > self._max_model_len:
-            raise EngineError(
+            raise RequestRefused(
                 f"{len(prompt) + len(ids)} tokens to score are more than the context of {self._max_model_len}"
             )
         loop = asyncio.get_running_loop()

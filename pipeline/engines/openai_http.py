@@ -18,7 +18,7 @@ import httpx
 from pipeline.engines import openai_wire as wire
 from pipeline.engines.engine import Completion, EngineConfig, EngineSpec, GenerateRequest, ScoreRequest, Scores
 from pipeline.engines.service import Service, message_of, open_client
-from pipeline.errors import EngineError, EngineLost
+from pipeline.errors import EngineError, EngineLost, RequestRefused
 
 PROBE_TIMEOUT_S = 10
 
@@ -37,7 +37,7 @@ class OpenAIEngine:
         with _readable(path):
             completion = wire.completion(reply, request.sampling)
         if request.sampling.choices and completion.text not in request.sampling.choices:
-            raise EngineError(f"the server answered {completion.text[:40]!r}, which is none of the choices")
+            raise RequestRefused(f"the server answered {completion.text[:40]!r}, which is none of the choices")
         return completion
 
     async def score(self, request: ScoreRequest) -> Scores:
@@ -117,5 +117,5 @@ def _offsets(tokens: list[str], text: str) -> tuple[int, ...]:
     if not text:
         return ()
     if "".join(tokens) != text:
-        raise EngineError("the server's tokens do not give the text back; send `continuation_token_ids`")
+        raise RequestRefused("the server's tokens do not give the text back; send `continuation_token_ids`")
     return (0, *accumulate(len(token) for token in tokens[:-1]))

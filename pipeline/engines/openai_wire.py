@@ -6,7 +6,7 @@ Everything that is not in the public API is vLLM's and is only sent to vLLM's se
 from typing import Any, Literal, cast
 
 from pipeline.engines.engine import Completion, GenerateRequest, Sampling, ScoreRequest, TokenLogprob
-from pipeline.errors import EngineError
+from pipeline.errors import EngineError, RequestRefused
 
 BACKEND = "openai"
 EXACT_TEXT = {"skip_special_tokens": False, "spaces_between_special_tokens": False}
@@ -45,7 +45,7 @@ def completion(reply: dict[str, Any], sampling: Sampling) -> Completion:
     choice, usage = reply["choices"][0], reply["usage"]
     message = choice.get("message") or {"content": choice["text"]}
     if choice["finish_reason"] not in ("stop", "length"):
-        raise EngineError(f"the server ended the answer with {choice['finish_reason']!r}")
+        raise RequestRefused(f"the server ended the answer with {choice['finish_reason']!r}")
     return Completion(
         text=message["content"] or "",
         reasoning=message.get("reasoning_content") or message.get("reasoning"),

@@ -18,7 +18,7 @@ from ray.exceptions import GetTimeoutError, RayActorError
 
 from pipeline.engines.engine import Completion, EngineConfig, GenerateRequest, ScoreRequest, Scores
 from pipeline.engines.replica import Answer, Request
-from pipeline.errors import EngineError, EngineLost
+from pipeline.errors import EngineError, EngineLost, RequestRefused
 
 WINDOW_S = 0.003
 STOP_S = 20.0
@@ -86,13 +86,15 @@ class _Lane:
             numbers, self._outbox, box_id = self._outbox, {}, self._box_id
             group = [(number, self._calls[number].request) for number in numbers if number in self._calls]
             submitted = self._replica.submit.remote(box_id, group)
-        if self._collected_box != box_id:
-            self._collected_box = box_id
-            self._spawn(self._collect(box_id))
         try:
             await submitted
         except RayActorError as error:
             await self._recover(box_id, error)
+            return
+        # Only now: an actor may take `collect` before a large group has arrived, and would not know the box.
+        if self._collected_box != box_id and box_id == self._box_id:
+            self._collected_box = box_id
+            self._spawn(self._collect(box_id))
 
     async def _collect(self, box_id: str) -> None:
         while self._calls and box_id == self._box_id:
@@ -112,7 +114,7 @@ class _Lane:
         call = self._calls.get(number)
         if call is None or call.answer.done():
             return
-        if isinstance(answer, EngineError):
+        if isinstance(answer, EngineError | RequestRefused):
             call.answer.set_exception(answer)
         else:
             call.answer.set_result(answer)

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.engines.engine import EngineSpec, GenerateRequest, ScoreRequest
-from pipeline.errors import EngineError
+from pipeline.errors import EngineError, RequestRefused
 
 
 def load_tokenizer(spec: EngineSpec) -> Any:
@@ -37,7 +37,7 @@ class Renderer:
     def prompt_ids(self, request: GenerateRequest | ScoreRequest) -> list[int]:
         ids = list(request.prompt_token_ids) or self._encode(self._text(request))
         if len(ids) >= self.max_model_len:
-            raise EngineError(
+            raise RequestRefused(
                 f"the prompt has {len(ids)} tokens, the context {self.max_model_len}; shorten it or raise max_model_len"
             )
         return ids

@@ -18,10 +18,10 @@ import ray
 
 from pipeline.engines.build import backend_of, build_engine
 from pipeline.engines.engine import Completion, EngineConfig, EngineSpec, GenerateRequest, ScoreRequest, Scores
-from pipeline.errors import EngineError, EngineLost
+from pipeline.errors import EngineError, EngineLost, RequestRefused
 
 Request = GenerateRequest | ScoreRequest
-Answer = Completion | Scores | EngineError
+Answer = Completion | Scores | EngineError | RequestRefused
 
 COLLECT_S = 10.0
 LINGER_S = 0.005
@@ -111,8 +111,8 @@ class Replica:
                 task.cancel()
 
 
-def _portable(error: BaseException) -> EngineError:
-    """An error that can be pickled on the way to the client, whatever it holds."""
-    if isinstance(error, EngineError):
+def _portable(error: BaseException) -> EngineError | RequestRefused:
+    """An error that can be pickled on the way to the client, whatever it holds; an unforeseen one is the request's."""
+    if isinstance(error, EngineError | RequestRefused):
         return type(error)(str(error))
-    return EngineError(f"{type(error).__name__}: {error}")
+    return RequestRefused(f"{type(error).__name__}: {error}")

@@ -24,7 +24,7 @@ from pipeline.engines.engine import (
     Scores,
     TokenLogprob,
 )
-from pipeline.errors import EngineError
+from pipeline.errors import EngineError, RequestRefused
 
 PREFIX = "scripted:"
 BACKEND = "scripted 1"
@@ -54,7 +54,7 @@ class ScriptedEngine:
         completion = answer if isinstance(answer, Completion) else _completion(answer, request)
         choices = request.sampling.choices
         if choices and completion.text not in choices:
-            raise EngineError(f"the script answered {completion.text[:40]!r}, which is none of the choices")
+            raise RequestRefused(f"the script answered {completion.text[:40]!r}, which is none of the choices")
         return completion
 
     async def score(self, request: ScoreRequest) -> Scores:

@@ -18,10 +18,12 @@ from urllib.parse import urlsplit
 import httpx
 
 from pipeline.engines.engine import EngineConfig
-from pipeline.errors import EngineError, EngineLost
+from pipeline.errors import EngineError, EngineLost, RequestRefused
 
 LOOPBACK = ("localhost", "127.0.0.1", "::1")
 RETRIED = {408, 409, 425, 429}
+ROWS_FAULT = (400, 413, 422)
+"""Statuses that blame the request's content; the others (wrong key, no such model) would meet every request."""
 FIRST_WAIT_S, LONGEST_WAIT_S, LONGEST_RETRY_AFTER_S = 0.5, 60.0, 600.0
 
 
@@ -55,7 +57,8 @@ class Service:
                     return response.json()
                 reason = f"{response.status_code} {message_of(response)}"
                 if response.status_code < 500 and response.status_code not in RETRIED:
-                    raise EngineError(f"{self._config.base_url} refuses {path}: {reason}")
+                    refusal = RequestRefused if response.status_code in ROWS_FAULT else EngineError
+                    raise refusal(f"{self._config.base_url} refuses {path}: {reason}")
                 wait_s = max(wait_s, retry_after_s(response))
             except httpx.TransportError as error:
                 reason = f"{type(error).__name__} {error}".strip()

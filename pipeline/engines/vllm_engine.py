@@ -23,7 +23,7 @@ from pipeline.engines.engine import (
     TokenLogprob,
 )
 from pipeline.engines.render import Renderer, load_tokenizer
-from pipeline.errors import EngineError, EngineLost
+from pipeline.errors import EngineError, EngineLost, RequestRefused
 
 
 class VllmEngine:
@@ -52,7 +52,7 @@ class VllmEngine:
         prompt = self._renderer.prompt_ids(request)
         ids, offsets = self._renderer.continuation(request)
         if len(prompt) + len(ids) >= self._renderer.max_model_len:
-            raise EngineError(f"{len(prompt) + len(ids)} tokens to score leave no room in the model's context")
+            raise RequestRefused(f"{len(prompt) + len(ids)} tokens to score leave no room in the model's context")
         output = await self._answer(prompt + ids, _score_params())
         rows = output.prompt_logprobs[len(prompt) :]
         return Scores(
@@ -84,7 +84,7 @@ class VllmEngine:
             await asyncio.shield(self._tied)
             (output,) = [out async for out in self._llm.generate(prompt, params, f"r{next(self._numbers)}")]
         except (VLLMClientError, ValueError) as error:
-            raise EngineError(f"vLLM refuses the request: {error}") from error
+            raise RequestRefused(f"vLLM refuses the request: {error}") from error
         except (EngineDeadError, EngineGenerateError) as error:
             raise EngineLost("the vLLM engine core died; its log names the cause") from error
         return output
