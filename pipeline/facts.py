@@ -86,7 +86,24 @@ def tokens(run: Run) -> dict[str, Any]:
         return {}
     before, after = (_spread(rows[name]) for name in LENGTHS)
     counters = sorted(rows["token_counter"].unique().to_list())
-    return {"before": before, "after": after, "ratio": after["sum"] / max(before["sum"], 1), "counted_by": counters}
+    ratio = after["sum"] / max(before["sum"], 1)
+    found = {"before": before, "after": after, "ratio": ratio, "counted_by": counters}
+    return found | {"any_correct_mean": _any_correct_mean(run)}
+
+
+def _any_correct_mean(run: Run) -> float | None:
+    """Mean length of a correct first trace of the kept problems, each problem weighing the same: what taking any
+    correct trace instead of the selected one would give."""
+    name = _last_with(run, "rejected_by")
+    needed = ["problem_id", "parent_id", "outcome", "n_reasoning_tokens", "rejected_by"]
+    if name is None or not set(needed) <= set(run.node(name)["columns"]):
+        return None
+    rows = run.frame(name, needed)
+    kept = rows.filter(pl.col("rejected_by").is_null())["problem_id"].unique()
+    first = rows.filter(pl.col("parent_id").is_null() & (pl.col("outcome") == "correct"))
+    first = first.filter(pl.col("problem_id").is_in(kept.implode()))
+    means = first.group_by("problem_id").agg(pl.col("n_reasoning_tokens").mean())["n_reasoning_tokens"]
+    return None if means.is_empty() else round(sum(means) / means.len(), 1)
 
 
 def _spread(lengths: pl.Series) -> dict[str, float]:

@@ -52,6 +52,8 @@ def _print_tokens(tokens: dict[str, Any]) -> None:
         table.add_row(name, f"{tokens['before'][name]:,.0f}", f"{tokens['after'][name]:,.0f}")
     console.print(table)
     console.print(f"{tokens['ratio']:.0%} of the tokens remain (counted by {', '.join(tokens['counted_by'])})")
+    if tokens["any_correct_mean"] is not None:
+        console.print(f"any correct trace of these problems: {tokens['any_correct_mean']:,.0f} tokens in the mean")
 
 
 def print_nodes(nodes: list[dict[str, Any]]) -> None:
