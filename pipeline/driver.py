@@ -38,6 +38,10 @@ class NodeTotals:
     n_failed: int = 0
     calls: CallStats = field(default_factory=CallStats)
     seconds: float = 0.0
+    """Summed over cells, which run side by side."""
+    wall_s: float = 0.0
+    """From the first cell that was computed (with its engine running, if it has one) to the last."""
+    began: float = 0.0
     files: dict[str, Any] = field(default_factory=dict)
     views: dict[int, str] = field(default_factory=dict)
 
@@ -151,6 +155,9 @@ class Driver:
             if engine is None:
                 return False
         self._running[place] = cell
+        totals = self.totals[place[0]]
+        if engine is not None or cell.node.engine is None:
+            totals.began = totals.began or time.monotonic()
         self._executor.submit(Job(cell, engine, self._cells.origin()))
         return True
 
@@ -186,6 +193,8 @@ class Driver:
             place = (job.cell.node.name, job.cell.partition)
             del self._running[place]
             if isinstance(result, CellRecord):
+                totals = self.totals[place[0]]
+                totals.wall_s = time.monotonic() - totals.began if totals.began else 0.0
                 self._count(place[0], result)
             else:
                 self._again(place, result)

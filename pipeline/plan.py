@@ -14,6 +14,7 @@ from pipeline.cell import CellRecord, missing_units
 from pipeline.cells import Cells
 from pipeline.node import BoundNode
 from pipeline.recipe import Recipe
+from pipeline.run import run_ids
 from pipeline.stage import Fan, Group
 from pipeline.store import Store
 
@@ -45,6 +46,13 @@ class NodePlan:
     n_rows: float = 0
     """Rows of the output."""
     has_engine: bool = False
+    tokens_per_s: float = 0.0
+    """Rate of this model in the latest run that asked it; 0 if none did."""
+
+    @property
+    def seconds_per_unit(self) -> float:
+        """Of one worker; for a node with an engine, of the engine, which answers many calls at once."""
+        return self.unit.completion_tokens / self.tokens_per_s if self.tokens_per_s else self.unit.seconds
 
     def as_dict(self) -> dict[str, object]:
         known = self.unit.n_measured > 0
@@ -58,7 +66,7 @@ class NodePlan:
             "calls": round(missing * self.unit.calls) if known and self.has_engine else None,
             "prompt_tokens": round(missing * self.unit.prompt_tokens) if known and self.has_engine else None,
             "completion_tokens": round(missing * self.unit.completion_tokens) if known and self.has_engine else None,
-            "worker_seconds": round(missing * self.unit.seconds, 1) if known else None,
+            "seconds": round(missing * self.seconds_per_unit, 1) if known else None,
         }
 
 
@@ -74,6 +82,7 @@ def plan(recipe: Recipe, nodes: dict[str, BoundNode], store: Store) -> list[Node
 def _plan_node(cells: Cells, name: str, plans: dict[str, NodePlan]) -> NodePlan:
     node, store = cells.nodes[name], cells.store
     found = NodePlan(name, type(node.stage).__name__, has_engine=node.engine is not None, unit=_measure(store, node))
+    found.tokens_per_s = _tokens_per_s(store, node) if found.has_engine else 0.0
     for partition in cells.partitions(name):
         cell = cells.cell(name, partition)
         record = CellRecord.find(store, cell) if cell else None
@@ -108,6 +117,15 @@ def _group_size(node: BoundNode, plans: dict[str, NodePlan]) -> float:
     return max(n_input / n_source, 1.0) if n_source else 1.0
 
 
+def _tokens_per_s(store: Store, node: BoundNode) -> float:
+    for run_id in reversed(run_ids(store)[-20:]):
+        name = f"runs/{run_id}/manifest.json"
+        for entry in store.read_json(name)["nodes"].values() if store.exists(name) else ():
+            if entry["identity"]["engine"] == node.identity["engine"] and entry["wall_s"]:
+                return entry["calls"]["n_new_tokens"] / entry["wall_s"]
+    return 0.0
+
+
 def _measure(store: Store, node: BoundNode) -> Unit:
     """Mean cost over the ledger of this very stage, else over the fullest ledger of another version or setting."""
     unit = _measure_ledger(store, node.fingerprint)
@@ -134,7 +152,7 @@ def _measure_ledger(store: Store, fingerprint: str) -> Unit:
         return Unit()
     frames = [pl.DataFrame(store.read_table(part, ["_key", "_child", *COSTS])) for part in parts[:64]]
     lines = pl.concat(frames)
-    n_units = lines["_key"].n_unique()
+    n_units = lines.filter(pl.col("_child") <= 0).height  # each key has one first line; partitions may share keys
     calls, prompt, completion, seconds = (float(lines[name].sum() or 0) / n_units for name in COSTS)
     rows = lines.filter(pl.col("_child") >= 0).height / n_units
     return Unit(n_units, rows, calls, prompt, completion, seconds)

@@ -1,5 +1,6 @@
 """Answers to questions about finished runs: status, the passage of one record, the difference of two runs."""
 
+from itertools import takewhile
 from typing import Any
 
 import polars as pl
@@ -149,7 +150,12 @@ def _describe(name: str, with_fields: bool) -> dict[str, Any]:
         schema = cls.model_json_schema()["properties"] if cls.model_fields else {}
         required = cls.model_json_schema().get("required", [])
         line["fields"] = [
-            {"field": field, "required": field in required, "default": info.get("default")}
+            {
+                "field": field,
+                "required": field in required,
+                "default": info.get("default"),
+                "about": info.get("description"),
+            }
             for field, info in schema.items()
         ]
     return line
@@ -159,6 +165,7 @@ def recipes() -> list[dict[str, Any]]:
     """Path and leading comment of every recipe that ships."""
     lines = []
     for path in sorted((ROOT / "recipes").glob("*.yaml")):
-        comment = [line.lstrip("# ") for line in path.read_text().splitlines() if line.startswith("#")]
-        lines.append({"recipe": str(path.relative_to(ROOT)), "about": comment[0] if comment else ""})
+        comment = takewhile(lambda line: line.startswith("#"), path.read_text().splitlines())
+        about = " ".join(line.lstrip("# ") for line in comment)
+        lines.append({"recipe": str(path.relative_to(ROOT)), "about": about})
     return lines

@@ -156,7 +156,7 @@ def _manifest(
 
 def _entry(node: BoundNode, totals: NodeTotals) -> dict[str, Any]:
     views = [totals.views[partition] for partition in sorted(totals.views)]
-    counts = {name: value for name, value in asdict(totals).items() if name not in ("views", "calls", "files")}
+    counts = {name: value for name, value in asdict(totals).items() if name not in ("views", "calls", "files", "began")}
     return {
         "fingerprint": node.fingerprint,
         "identity": dict(node.identity),

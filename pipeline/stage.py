@@ -43,7 +43,7 @@ ShareOfSource = Annotated[int, NOT_IDENTITY]
 class Stage(BaseModel):
     """Common part of all shapes. `reads_if_present` names columns that are used where an earlier node wrote them."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
     version: ClassVar[int]
     reads: ClassVar[tuple[str, ...]] = ()

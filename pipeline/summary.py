@@ -65,10 +65,10 @@ def print_nodes(nodes: list[dict[str, Any]]) -> None:
 
 
 def print_plan(plans: list[dict[str, Any]]) -> None:
-    table = _table("node", "found", "to compute", "calls", "prompt tokens", "new tokens", "worker time")
+    table = _table("node", "found", "to compute", "calls", "prompt tokens", "new tokens", "time")
     for node in plans:
         about = "" if node["exact"] else "~"
-        seconds = "" if node["worker_seconds"] is None else f"{node['worker_seconds']:,.0f} s"
+        seconds = "" if node["seconds"] is None else f"{node['seconds']:,.0f} s"
         numbers = (node["calls"], node["prompt_tokens"], node["completion_tokens"])
         texts = ["" if number is None else f"{number:,}" for number in numbers]
         table.add_row(node["node"], f"{node['known']:,}", f"{about}{node['to_compute']:,}", *texts, seconds)
@@ -129,7 +129,7 @@ def print_stages(lines: list[dict[str, Any]]) -> None:
     console.print(table)
     for field in lines[0].get("fields", []) if len(lines) == 1 else []:
         default = "required" if field["required"] else f"default {field['default']!r}"
-        console.print(f"  {field['field']}: {default}", markup=False)
+        console.print(f"  {field['field']} ({default})", field["about"] or "", markup=False)
 
 
 def print_recipes(lines: list[dict[str, Any]]) -> None:

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from typing import Literal, Self
 
 import polars as pl
-from pydantic import BaseModel, model_validator
+from pydantic import BaseModel, ConfigDict, model_validator
 
 from schemas.columns import DUPLICATE_OF, PROBLEM_ID, SIMILARITY, SOURCE, TRACE_ID
 
@@ -22,6 +22,8 @@ MARKS = (DUPLICATE_OF, SIMILARITY)
 
 class Comparison(BaseModel):
     """Settings and marking that `DedupExact` and `DedupMinhash` have in common."""
+
+    model_config = ConfigDict(use_attribute_docstrings=True)
 
     scope: Literal["problems", "traces"] = "problems"
     """`problems` marks all rows of a duplicate problem; `traces` compares the traces within each problem."""

@@ -38,12 +38,17 @@ class Generate(Fan):
     prefill: str = ""
     """Text that opens the assistant's turn, e.g. `<think>` for models that would otherwise skip thinking."""
     temperature: float = Field(default=0.6, ge=0, le=2)
+    """0 is greedy and makes sense for a single sample only."""
     top_p: float = Field(default=0.95, gt=0, le=1)
+    """Samples from the smallest set of tokens with this much probability."""
     top_k: int = Field(default=0, ge=0)
+    """Samples from the k most likely tokens; 0 considers all."""
     min_p: float = Field(default=0.0, ge=0, le=1)
+    """Leaves out tokens below this share of the most likely one's probability."""
     max_tokens: int = Field(default=8192, ge=1)
     """Longest completion, in tokens."""
     stop: tuple[str, ...] = ()
+    """A completion ends before the first of these texts."""
     token_counter: str = ESTIMATE
     """Tokenizer (folder or Hub id) that counts reasoning and response; the default is an estimate."""
     seed: int = 0

@@ -2,6 +2,7 @@
 
 import asyncio
 import math
+import warnings
 
 import pytest
 
@@ -35,7 +36,9 @@ def engines(request, runner):
         if backend not in started:
             scripted = backend == "scripted"
             model = SCRIPT if scripted else str(request.getfixturevalue("tiny_model"))
-            started[backend] = build_engine(EngineSpec(model=model), EngineConfig(backend=backend))
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # vLLM's imports deprecate a good deal
+                started[backend] = build_engine(EngineSpec(model=model), EngineConfig(backend=backend))
         return started[backend]
 
     yield start

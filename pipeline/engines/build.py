@@ -39,8 +39,8 @@ def identity(spec: EngineSpec) -> dict[str, str]:
 
 
 def folder_digest(folder: Path) -> str:
-    """Digest of names and bytes of all files below `folder`; read again only where a size or a time changed."""
-    files = tuple(sorted(path for path in folder.rglob("*") if path.is_file() and not _hidden(path, folder)))
+    """Digest of names and bytes of the model's files below `folder`; read again only where a size or a time changed."""
+    files = tuple(sorted(path for path in folder.rglob("*") if path.is_file() and not _is_beside(path, folder)))
     stamps = tuple((stat.st_size, stat.st_mtime_ns) for stat in (path.stat() for path in files))
     return _digest_of_stamped(folder, files, stamps)
 
@@ -138,8 +138,10 @@ def _missing_template(spec: EngineSpec) -> bool:
     return bool(spec.chat_template) and not Path(spec.chat_template).is_file()
 
 
-def _hidden(path: Path, folder: Path) -> bool:
-    return any(part.startswith(".") for part in path.relative_to(folder).parts)
+def _is_beside(path: Path, folder: Path) -> bool:
+    """Hidden files, cards and licences say nothing about what the model answers."""
+    hidden = any(part.startswith(".") for part in path.relative_to(folder).parts)
+    return hidden or path.suffix == ".md" or path.stem.startswith(("LICENSE", "NOTICE"))
 
 
 def _digest_of_script(model: str) -> str:
