@@ -166,8 +166,8 @@ def _sentence(cls: type[BaseModel], mistake: Any) -> str:
         return f"there is no field `{name}`{did_you_mean(name, list(cls.model_fields))}"
     if mistake["type"] == "missing":
         return f"`{name}` is missing"
-    given = f", not {mistake['input']!r:.80}" if name else ""
-    return f"`{name}`: {mistake['msg'].removeprefix('Value error, ')}{given}"
+    text = mistake["msg"].removeprefix("Value error, ")
+    return f"`{name}`: {text}, not {str(mistake['input'])[:80]!r}" if name else text
 
 
 def _line(mapping: Any, key: Any) -> int:
