@@ -18,7 +18,7 @@ ROOT = Path(__file__).resolve().parent
 VENV = ROOT / ".venv"
 PYTHON = VENV / "bin" / "python"
 NEEDED = {
-    "": ("ray", "polars", "pyarrow", "pydantic", "datasets", "transformers", "sympy", "math_verify", "datasketch", "typer"),
+    "": ("ray", "polars", "pyarrow", "pydantic", "datasets", "transformers", "sympy", "math_verify", "typer"),
     "cpu": ("torch", "vllm"),
     "gpu": ("torch", "vllm"),
     "dev": ("pytest", "hypothesis", "ruff", "mypy"),
@@ -50,7 +50,8 @@ def install(extras: list[str]) -> None:
             options += ["--torch-backend", "cpu"]
     overrides.write_text("\n".join(lines) + "\n")
     target = f"{ROOT}[{','.join(extras)}]" if extras else str(ROOT)
-    run([str(VENV / "bin" / "uv"), "pip", "install", "--python", str(PYTHON), *options, "--editable", target], uv_settings())
+    uv = [str(VENV / "bin" / "uv"), "pip", "install", "--python", str(PYTHON)]
+    run([*uv, *options, "--editable", target], uv_settings())
 
 
 def local_cpu_torch() -> bool:

@@ -3,8 +3,8 @@
     python -m benchmarks.engine [--problems 128] [--samples 4] [--rounds 3] [--data FILE]
 
 Both get the tiny teacher, where overhead shows most, the same prompts, seeds and sampling, and one engine each, in
-turns; loading the model is not counted on either side. The side of Laconic is a whole Ray run of ingest and generate: keys,
-call ledger, parsing, views. `vs_bare_vllm` is the median of the rounds' ratios. --data takes another problem file.
+turns; loading the model is not counted on either side. The side of Laconic is a whole Ray run of ingest and generate:
+keys, call ledger, parsing, views. `vs_bare_vllm` is the median of the rounds' ratios. --data: another problem file.
 """
 
 import argparse
