@@ -8,7 +8,7 @@ goals: under 10 s and under 1 GB. The rows are short synthetic traces: a warm ru
 
 import argparse
 import json
-import resource
+import os
 import subprocess
 import sys
 import tempfile
@@ -31,6 +31,7 @@ nodes:
       - correct: {{column: outcome, is: correct}}
       - unique: {{column: duplicate_of, is_null: true}}
     keep: 1
+    order_by: [n_reasoning_tokens, trace_id]
   shards: {{stage: shard}}
 """
 GOAL_S, GOAL_MB = 10.0, 1000.0
@@ -53,17 +54,11 @@ def timed_run(recipe: Path, store: Path) -> tuple[float, float]:
     command = [sys.executable, "-m", "pipeline.cli", "run", str(recipe), "--store", str(store), "--json"]
     started = time.monotonic()
     with subprocess.Popen([*command, "--config", "ray_configs/inline.yaml"], stdout=subprocess.DEVNULL) as process:
-        _, status, usage = os_wait4(process.pid)
+        _, status, usage = os.wait4(process.pid, 0)
         process.returncode = status
     if status:
         raise SystemExit(f"laconic run failed with status {status}")
     return time.monotonic() - started, usage.ru_maxrss / 1024
-
-
-def os_wait4(pid: int) -> tuple[int, int, resource.struct_rusage]:
-    import os
-
-    return os.wait4(pid, 0)
 
 
 def main() -> None:
