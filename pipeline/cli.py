@@ -95,8 +95,8 @@ def run_command(
 
         progress = TerminalProgress() if sys.stderr.isatty() and not as_json else PlainProgress()
         finished = run(_recipe(recipe, input, limit, engine), store, _config(config), progress)
-        report = write_report(finished)
-        _print(as_json, summary.of_run(finished) | {"report": report}, summary.print_run)
+        found = summary.of_run(finished)
+        _print(as_json, found | {"report": write_report(finished, found)}, summary.print_run)
 
 
 @app.command("plan")

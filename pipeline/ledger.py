@@ -93,16 +93,15 @@ class Ledger:
 
 def merged_parts(store: Store, folder: str, parts: list[str], columns: list[str] | None = None) -> pa.Table:
     """The lines of the parts, oldest part first, without lines whose key stands in an older part."""
-    tables: list[pa.Table] = []
-    seen: pa.Array | None = None
-    for name in parts:
-        table = store.read_table(f"{folder}/{name}", columns)
-        if seen is not None:
-            table = table.filter(pc.invert(pc.is_in(table[KEY], value_set=seen)))
-        keys = table[KEY].combine_chunks()
-        seen = keys if seen is None else pa.concat_arrays([seen, keys])
-        tables.append(table)
-    return pa.concat_tables(tables)
+    tables = [store.read_table(f"{folder}/{name}", columns) for name in parts]
+    merged = pa.concat_tables(tables)
+    if pc.count_distinct(merged[KEY]).as_py() == sum(pc.count_distinct(table[KEY]).as_py() for table in tables):
+        return merged  # no key twice, as ever but after a kill: looking for repeats would cost as much as reading
+    kept, seen = tables[:1], tables[0][KEY].combine_chunks()
+    for table in tables[1:]:
+        kept.append(table.filter(pc.invert(pc.is_in(table[KEY], value_set=seen))))
+        seen = pa.concat_arrays([seen, table[KEY].combine_chunks()])
+    return pa.concat_tables(kept)
 
 
 @dataclass

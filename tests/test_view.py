@@ -10,7 +10,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from pipeline.bind import bind
 from pipeline.errors import RecipeError
+from pipeline.execution import ExecutionConfig
 from pipeline.recipe import Recipe
 from pipeline.stage import Fan, Group, Map, Row, Source, Stage
 from tests.pipeline_stages import Deal, Mix, Rank, Split, SplitBeside, Sum, problem_id, recipe, run_inline
@@ -46,10 +48,13 @@ def stages(there: list[str]) -> st.SearchStrategy[Stage]:
 
 
 def interpret(a_recipe: Recipe) -> dict[str, list[Row]]:
-    """Rows of every node in `problem_id` order, bad ones left out."""
+    """Rows of every node in `problem_id` order, bad ones left out; of several parents, the columns that all have."""
     tables: dict[str, list[Row]] = {}
+    columns = {name: set(node.columns) for name, node in bind(a_recipe, ExecutionConfig()).items()}
     for name, node in a_recipe.nodes.items():
-        above = [row for parent in a_recipe.parents(name) for row in tables[parent]]
+        parents = a_recipe.parents(name)
+        common = set.intersection(*(columns[parent] for parent in parents)) if parents else set()
+        above = [{column: row.get(column) for column in common} for parent in parents for row in tables[parent]]
         tables[name] = list(interpret_node(node.stage, sorted(above, key=lambda row: row["problem_id"])))
     return tables
 
