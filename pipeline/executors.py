@@ -7,6 +7,7 @@ behind this module and `engines/actor.py`.
 import asyncio
 import os
 import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -76,21 +77,27 @@ class InlineExecutor:
     def __init__(self, store: Store, report: Report) -> None:
         self.store, self.report = store, report
         self.runner = asyncio.Runner()
+        # A thread of its own: a notebook's main thread already runs an event loop, and one thread has one loop.
+        self.thread = ThreadPoolExecutor(1, thread_name_prefix="laconic")
         self.done: list[tuple[Job, Result]] = []
 
     def start_engine(self, spec: EngineSpec, config: EngineConfig) -> Engine:
         from pipeline.engines.build import build_engine
 
-        return build_engine(spec, config)
+        return self.thread.submit(build_engine, spec, config).result()
 
     def stop_engine(self, engine: Engine) -> None:
+        self.thread.submit(self._close_engine, engine).result()
+
+    def _close_engine(self, engine: Engine) -> None:
         self.runner.run(engine.close())
 
     def fits(self, config: EngineConfig) -> bool:
         return True
 
     def submit(self, job: Job) -> None:
-        self.done.append((job, execute(self.store, job, self.report, self.runner)))
+        result = self.thread.submit(execute, self.store, job, self.report, self.runner).result()
+        self.done.append((job, result))
 
     def wait(self, timeout_s: float) -> list[tuple[Job, Result]]:
         done, self.done = self.done, []
@@ -100,7 +107,8 @@ class InlineExecutor:
         """Nothing is ever in flight here."""
 
     def close(self) -> None:
-        self.runner.close()
+        self.thread.submit(self.runner.close).result()
+        self.thread.shutdown()
 
 
 class RayExecutor:

@@ -76,11 +76,16 @@ def test_the_chat_template_shows_the_thinking(tokenizer: PreTrainedTokenizerBase
     assert f"<|im_start|>assistant\n{turn}<|im_end|>\n" in tokenizer.apply_chat_template(messages, tokenize=False)
 
 
-def test_greedy_accuracy_on_level_1(tokenizer: PreTrainedTokenizerBase, generated: list[tuple[int, list[int]]]) -> None:
+@pytest.mark.slow
+def test_the_weights_solve_problems_of_level_1(
+    tokenizer: PreTrainedTokenizerBase, generated: list[tuple[int, list[int]]]
+) -> None:
+    """The card says .57 greedy (n = 60): this tells weights that work from weights that do not, and no more."""
     right = [boxed_answer(tokenizer.decode(output)) == answer for answer, output in generated]
-    assert sum(right) >= 16
+    assert sum(right) >= 6
 
 
+@pytest.mark.slow
 def test_responses_have_the_form_of_the_training(
     tokenizer: PreTrainedTokenizerBase, generated: list[tuple[int, list[int]]]
 ) -> None:
@@ -91,6 +96,7 @@ def test_responses_have_the_form_of_the_training(
     assert sum(match is not None for match in formed) >= 19
 
 
+@pytest.mark.slow
 def test_generated_tokens_encode_to_themselves(
     tokenizer: PreTrainedTokenizerBase, generated: list[tuple[int, list[int]]]
 ) -> None:
