@@ -17,13 +17,11 @@ os.environ["TOKENIZERS_PARALLELISM"] = "false"
 
 import argparse  # noqa: E402
 import gc  # noqa: E402
-import importlib  # noqa: E402
 import resource  # noqa: E402
 import subprocess  # noqa: E402
 import sys  # noqa: E402
 import time  # noqa: E402
 from collections.abc import Callable, Mapping  # noqa: E402
-from importlib.util import find_spec  # noqa: E402
 from pathlib import Path  # noqa: E402
 from statistics import median  # noqa: E402
 from typing import Any  # noqa: E402
@@ -33,6 +31,7 @@ import numpy.typing as npt  # noqa: E402
 import polars as pl  # noqa: E402
 import pyarrow as pa  # noqa: E402
 
+from benchmarks.decontaminate import decontaminate_vs_set  # noqa: E402
 from benchmarks.dedup_peers import NGRAM, NUM_BANDS, NUM_PERM, find_datasketch, peers  # noqa: E402
 from benchmarks.dedup_texts import hard_pairs, problems, traces  # noqa: E402
 from benchmarks.machine import print_result  # noqa: E402
@@ -128,7 +127,7 @@ def band_matrix(n: int, seed: int = 5) -> U64:
 
 
 def cluster_polars(bands: U64) -> npt.NDArray[np.int64]:
-    """polars finds the rows that share a hash; scipy, or our own joining, makes components of the edges."""
+    """polars finds the rows that share a hash; scipy makes components of the edges."""
     from scipy.sparse import coo_array
     from scipy.sparse.csgraph import connected_components
 
@@ -218,13 +217,6 @@ def measure_million() -> dict[str, Any]:
     return found
 
 
-def measure_decontamination() -> dict[str, float]:
-    if not find_spec("benchmarks.decontaminate"):
-        print("decontaminate_vs_set: benchmarks/decontaminate.py is not here")
-        return {}
-    return {"decontaminate_vs_set": importlib.import_module("benchmarks.decontaminate").decontaminate_vs_set()}
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--rounds", type=int, default=5)
@@ -253,7 +245,7 @@ def measure_all(arguments: argparse.Namespace) -> None:
         "cluster_vs_polars": cluster_vs_polars,
         "bytes_per_doc": bytes_per_doc,
         "end_to_end_vs_datasketch": measure_end_to_end(arguments.rounds),
-        **measure_decontamination(),
+        "decontaminate_vs_set": decontaminate_vs_set(),
     }
     if arguments.five_million:
         figures["cluster_vs_polars_5m"], figures["bytes_per_doc_5m"] = measure_clusters(5_000_000, arguments.rounds)
