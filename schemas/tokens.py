@@ -11,6 +11,8 @@ from pathlib import Path
 
 from tokenizers import Tokenizer
 
+from schemas.piece_counts import piece_counter
+
 ROOT = Path(__file__).resolve().parent.parent
 ESTIMATE = "words*1.3"
 
@@ -35,7 +37,7 @@ def _tokenizer(name: str) -> Callable[[str], int]:
     if (path := _tokenizer_json(_folder(name))) is not None:
         fast = Tokenizer.from_file(path)
         fast.no_truncation()
-        return lambda text: len(fast.encode(text, add_special_tokens=False).ids)
+        return piece_counter(fast) or (lambda text: len(fast.encode(text, add_special_tokens=False).ids))
     from transformers import AutoTokenizer
 
     try:

@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from schemas import tokens
+from schemas import piece_counts, tokens
+from schemas.piece_counts import piece_counter
 from schemas.problem import as_json, detect_kind, gold_in_solution, last_boxed, problem_id, stable_id
 
 
@@ -97,6 +98,49 @@ def test_tokens_are_counted_as_transformers_counts_them(text):
 
     tokenizer = AutoTokenizer.from_pretrained(tokens.ROOT / "tiny" / "teacher")
     assert tokens.counter("tiny/teacher")(text) == len(tokenizer(text, add_special_tokens=False)["input_ids"])
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "<think>\nx = 1\n</think>\n\nSo 1<|im_end|>\n",  # added tokens count one each
+        "<think><think>  <|im_start|",
+        "cafe\u0301 and e\u0301",  # not composed: composed first
+        "a   b\t\tc \n \n d  ",
+        "it's WE'LL 1234567 x²+½ é 思考 👩‍👩‍👧",
+    ],
+)
+def test_pieces_count_as_their_tokenizer_does(text):
+    from tokenizers import Tokenizer
+
+    whole = Tokenizer.from_file(str(tokens.ROOT / "tiny" / "teacher" / "tokenizer.json"))
+    count = piece_counter(whole)
+    expected = len(whole.encode(text, add_special_tokens=False).ids)
+    assert [count(text), count(text)] == [expected, expected]  # encoded, then remembered
+
+
+def byte_level(**settings):
+    from tokenizers import Tokenizer, models, pre_tokenizers
+
+    tokenizer = Tokenizer(models.BPE({"a": 0, "b": 1, "ab": 2, "Ġ": 3}, [("a", "b")], **settings))
+    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    return tokenizer
+
+
+def test_the_split_of_gpt_2_is_known_and_other_tokenizers_count_themselves():
+    from tokenizers import AddedToken, normalizers
+
+    assert piece_counter(byte_level())("ab ab aab") == 1 + 2 + 3
+    lower, greedy = byte_level(), byte_level()
+    lower.normalizer = normalizers.Lowercase()
+    greedy.add_tokens([AddedToken("<x>", lstrip=True)])
+    assert [piece_counter(lower), piece_counter(greedy), piece_counter(byte_level(dropout=0.1))] == [None] * 3
+
+
+def test_pieces_are_forgotten_before_they_fill_the_memory(monkeypatch):
+    monkeypatch.setattr(piece_counts, "MAX_PIECES", 2)
+    count = piece_counter(byte_level())
+    assert [count("ab a b ab"), count("a b")] == [7, 3]
 
 
 @pytest.mark.slow
