@@ -50,6 +50,7 @@ SOURCE_ID = _problem("source_id", _TEXT, "id", "The row's own id in its source."
 LICENSE = _problem("license", _TEXT, "SPDX or name", "Licence of the source row; 'unknown' where none is stated.")
 META = _problem("meta", _TEXT, "JSON object", "What else the source said about the problem.")
 PROBLEM_COLUMNS = (PROBLEM_ID, PROBLEM, ANSWER, KIND, TESTS, CHOICES, SOURCE, SOURCE_ID, LICENSE, META)
+ARRIVAL = _problem("arrival", pa.int64(), "problems", "How many problems of the source stand before it.")
 
 # The trace.
 TRACE_ID = Column("trace_id", _TEXT, "16 hex digits", "Hash of the problem, the lineage and the text of the trace.")
@@ -318,6 +319,50 @@ DANGLING_REFERENCES = Column(
 )
 N_DANGLING_REFERENCES = Column("n_dangling_references", _COUNT, "references", "How many; null for a first trace.")
 STRUCTURE_COLUMNS = (DANGLING_REFERENCES, N_DANGLING_REFERENCES)
+
+# Pairs and modes.
+PAIR_FIELDS = (
+    Column("pair_kind", _TEXT, "name", "Which rule made the pair: long2short_wrong, redi, step, ..."),
+    Column("chosen_id", _TEXT, "trace_id", "The preferred trace; null for a step that stands in no trace."),
+    Column("rejected_id", _TEXT, "trace_id", "The trace that loses."),
+    Column("prefix", _TEXT, "text", "Assistant text in front of the two steps of a step pair; empty for whole traces."),
+    Column("chosen_text", _TEXT, "text", "The preferred step; null where it is the whole trace."),
+    Column("rejected_text", _TEXT, "text", "The step that loses; null where it is the whole trace."),
+    Column("n_chosen_tokens", _COUNT, "tokens", "Length of the preferred text, thinking and response."),
+    Column("n_rejected_tokens", _COUNT, "tokens", "Length of the text that loses."),
+)
+PAIRS = Column(
+    "pairs",
+    pa.list_(pa.struct([column.field for column in PAIR_FIELDS])),
+    "pairs",
+    "Preference pairs of this trace: those that it wins, or those of steps in which its first wrong step loses.",
+)
+UNPAIRED = _problem("unpaired", _STRINGS, "stage: reason", "Why a `pair_*` stage made no pair; null if each made one.")
+PAIR_COLUMNS = (PAIRS, UNPAIRED)
+WEIGHT = Column("weight", pa.float64(), "ratio", "Weight in supervised training, negative to unlearn; null if unset.")
+LONG_SHORT_GAIN = _problem(
+    "long_short_gain", pa.float64(), "ratio", "AdaR1: above 0 where the longer style is worth its length; null if none."
+)
+PREFERRED_STYLE = _problem("preferred_style", _TEXT, "long|short", "The style that AdaR1 prefers; null without a gain.")
+ADAR1_COLUMNS = (LONG_SHORT_GAIN, PREFERRED_STYLE)
+MODE = Column("mode", _TEXT, "long|short|easy|hard", "Mode of reasoning that the trace stands for; null if none.")
+COUNTERPART = Column(
+    "counterpart",
+    pa.struct([TRACE_ID.field, REASONING.field, RESPONSE.field]),
+    "struct",
+    "The trace in the other mode of the same problem; its texts only on the long one. Null without one.",
+)
+MODE_COLUMNS = (MODE, COUNTERPART)
+COMPLETION = Column(
+    "completion", _TEXT, "text", "The assistant's whole turn where it is not just thought and response; null if it is."
+)
+SEGMENTS = Column(
+    "segments",
+    pa.list_(pa.struct([pa.field("start", pa.int32()), pa.field("end", pa.int32()), pa.field("kind", _TEXT)])),
+    "characters",
+    "Spans [start, end) of the assistant's turn; those of kind 'masked' get no loss. Null without any.",
+)
+REFORMAT_COLUMNS = (MODE, COMPLETION, SEGMENTS)
 
 # The mixture.
 STRATUM = Column("stratum", _TEXT, "column=value, ...", "Part of the mixture that the row belongs to.")

@@ -16,8 +16,7 @@ from stages.duplicates import MARKS, Comparison, arrow_texts
 
 
 class DedupExact(Comparison, Table):  # type: ignore[override]
-    version = 2
-    reads_if_present = tuple(column.name for column in MARKS)
+    version = 3
     writes = MARKS
 
     def code_identity(self) -> dict[str, str]:

@@ -25,8 +25,7 @@ from stages.minhash import U32, U64, Shingling, near_duplicates, number_guards, 
 
 
 class DedupMinhash(Comparison, Table):
-    version = 2
-    reads_if_present = tuple(column.name for column in MARKS)
+    version = 3
     writes = MARKS
 
     threshold: float = Field(default=0.8, gt=0, le=1)

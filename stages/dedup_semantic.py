@@ -38,8 +38,7 @@ _BLOCK_ROWS = 1024  # 1,024 x 1,000 similarities of 8 bytes are 8 MB
 
 
 class DedupSemantic(Comparison, Table):
-    version = 1
-    reads_if_present = tuple(column.name for column in MARKS)
+    version = 2
     writes = MARKS
 
     threshold: float = Field(default=0.9, gt=0, le=1)

@@ -3,10 +3,10 @@
     all rows -> units -> (dedup_exact | dedup_minhash) -> {id: (id that stands for it, similarity)} -> marks
 
 A *unit* is a problem, or one trace among those of its problem. Units come best first, so the first unit of a set of
-duplicates is the one that stays: problems by `source_priority`, by `prefer`, then by `problem_id`; traces by `prefer`,
-then by their place in the table, where a parent precedes what was made from it. An order of sources from old to new
-lets earlier problems win when others are added: it is a property of the rows, not of the runs that brought them, so a
-store that grew and a store made at once mark the same. Rows that an earlier node marked keep that mark and are not
+duplicates is the one that stays: problems by `source_priority`, by `prefer`, by `arrival`, then by `problem_id`; traces
+by `prefer`, then by their place in the table, where a parent precedes what was made from it. So earlier problems win
+when a file grows at its end, and with an order of sources from old to new when others are added: the order is a
+property of the rows, not of the runs that brought them, and a store that grew marks as one made at once. Rows that an earlier node marked keep that mark and are not
 compared; the row that they point to may be marked in its turn.
 
     source_priority: [first_batch, second_batch]
@@ -21,7 +21,7 @@ import pyarrow as pa
 from pydantic import BaseModel, ConfigDict, field_validator, model_validator
 
 from schemas import columns
-from schemas.columns import DUPLICATE_OF, PROBLEM_ID, SIMILARITY, SOURCE, TRACE_ID, Column, Level
+from schemas.columns import ARRIVAL, DUPLICATE_OF, PROBLEM_ID, SIMILARITY, SOURCE, TRACE_ID, Column, Level
 
 Found = Mapping[str, tuple[str, float]]
 MARKS = (DUPLICATE_OF, SIMILARITY)
@@ -91,6 +91,10 @@ class Comparison(BaseModel):
         return self
 
     @property
+    def reads_if_present(self) -> tuple[str, ...]:
+        return (*(column.name for column in MARKS), *((ARRIVAL.name,) if self.scope == "problems" else ()))
+
+    @property
     def id_column(self) -> str:
         return PROBLEM_ID.name if self.scope == "problems" else TRACE_ID.name
 
@@ -109,7 +113,9 @@ class Comparison(BaseModel):
         rules = self.prefer
         if self.source_priority:
             rules = (Preference(column=SOURCE.name, order=self.source_priority), *rules)
-        keys = [rule.key for rule in rules] + ([pl.col(PROBLEM_ID.name)] if self.scope == "problems" else [])
+        keys = [rule.key for rule in rules]
+        if self.scope == "problems":
+            keys += [pl.col(name) for name in (ARRIVAL.name, PROBLEM_ID.name) if name in units.columns]
         return units.sort(*keys, maintain_order=True, nulls_last=True) if keys else units
 
     def scopes(self, units: pl.DataFrame) -> list[str]:

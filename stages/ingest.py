@@ -21,7 +21,7 @@ from pydantic import Field
 
 from pipeline.stage import Location, Row, ShareOfSource, Source
 from schemas import tokens
-from schemas.columns import PROBLEM_COLUMNS, TRACE_COLUMNS, Column
+from schemas.columns import ARRIVAL, PROBLEM_COLUMNS, TRACE_COLUMNS, Column
 from schemas.problem import stable_id
 from stages.presets import (
     PRESETS,
@@ -43,7 +43,7 @@ _N_SAMPLE = 64
 class Ingest(Source):
     """See the module. `mapping()` tells which source column became which of ours."""
 
-    version: ClassVar[int] = 1
+    version: ClassVar[int] = 2
 
     path: Location
     """A file, a folder, an object-store URI or `hf://org/name`."""
@@ -72,7 +72,7 @@ class Ingest(Source):
 
     @property
     def writes(self) -> tuple[Column, ...]:  # type: ignore[override]
-        return PROBLEM_COLUMNS if self.rows == "problems" else (*PROBLEM_COLUMNS, *TRACE_COLUMNS)
+        return (*PROBLEM_COLUMNS, ARRIVAL, *(TRACE_COLUMNS if self.rows == "traces" else ()))
 
     def digest(self) -> str:
         """Content of the source; its file name too where that becomes the data set's name."""

@@ -56,7 +56,7 @@ def items(record: Record, layout: Layout, traces: bool) -> Iterator[Item]:
 
 @dataclass
 class Import:
-    """State of one reading. `problems`: id -> (place, gold) of its first row; `records`: digest -> place."""
+    """State of one reading. `problems`: id -> (place, gold, arrival) of its first row; `records`: digest -> place."""
 
     layout: Layout
     traces: bool
@@ -68,7 +68,7 @@ class Import:
     counter_name: str
     count: Callable[[str], int]
     full: bool = False
-    problems: dict[str, tuple[str, str | None]] = field(default_factory=dict)
+    problems: dict[str, tuple[str, str | None, int]] = field(default_factory=dict)
     records: dict[int, str] = field(default_factory=dict)
     next_sample: dict[tuple[str, str | None], int] = field(default_factory=dict)
 
@@ -110,7 +110,8 @@ class Import:
         if self.limit and len(self.problems) == self.limit and row["problem_id"] not in self.problems:
             self.full = True
             return None
-        first_place, gold = self.problems.get(row["problem_id"], (place, row["answer"]))
+        unseen = place, row["answer"], len(self.problems)
+        first_place, gold, row["arrival"] = self.problems.get(row["problem_id"], unseen)
         if parsed is None and row["problem_id"] in self.problems:
             raise ValueError(_same_problem(first_place, gold, row["answer"]))
         if row["answer"] != gold:
@@ -197,7 +198,7 @@ class Import:
         }
 
     def _remember(self, row: Row, place: str) -> None:
-        self.problems.setdefault(row["problem_id"], (place, row["answer"]))
+        self.problems.setdefault(row["problem_id"], (place, row["answer"], row["arrival"]))
         if self.traces:
             key = row["problem_id"], row["model"]
             self.next_sample[key] = max(self.next_sample.get(key, 0), row["sample_index"] + 1)

@@ -38,7 +38,7 @@ _MORE_MARKERS = (
 
 
 class ScoreOverthinking(Map):
-    version: ClassVar[int] = 1
+    version: ClassVar[int] = 2
     reads: ClassVar[tuple[str, ...]] = ("answer", "kind", "outcome", "problem", "reasoning", "token_counter")
     writes: ClassVar[tuple[Column, ...]] = (FIRST_SOLUTION_STEP, OVERTHINKING)
 
@@ -66,13 +66,19 @@ class ScoreOverthinking(Map):
 
 def marker_share(text: str, language: str, token_counter: str) -> float:
     """Share of the tokens that stand in markers."""
-    count = tokens.counter(token_counter)
-    return min(1.0, count(" ".join(_markers(language).findall(text))) / max(count(text), 1))
+    count, lowered = tokens.counter(token_counter), text.replace("İ", "I").lower()  # of the same length
+    found = (text[one.start() : one.end()] for one in _markers(language).finditer(lowered))
+    return min(1.0, count(" ".join(found)) / max(count(text), 1))
 
 
 @lru_cache(maxsize=16)
 def _markers(language: str) -> re.Pattern[str]:
+    return re.compile(marker_pattern(language))
+
+
+def marker_pattern(language: str) -> str:
+    """Whole words in small letters: to lower a text first is 2.6 times as fast as to ignore case."""
     own = _MORE_MARKERS if language == "en" else ()
-    words = sorted({*KEYWORDS[language], *own}, key=lambda word: (-len(word), word))
+    words = sorted({word.lower() for word in (*KEYWORDS[language], *own)}, key=lambda word: (-len(word), word))
     alternatives = "|".join(map(re.escape, words))
-    return re.compile(alternatives if language in ("zh", "ja", "ko") else rf"\b(?:{alternatives})\b", re.IGNORECASE)
+    return alternatives if language in ("zh", "ja", "ko") else rf"\b(?:{alternatives})\b"

@@ -321,6 +321,12 @@ def test_new_problems_are_signed_once_and_the_marks_are_those_of_a_run_from_scra
     assert sum(mark["duplicate_of"] is not None for mark in marks_by_problem(grown)) == 10
 
 
+def test_of_a_file_that_grows_the_earlier_problem_stays(tmp_path):
+    marks = marks_by_problem(run_inline(dedup_recipe(problem_file(tmp_path / "sums.jsonl", 200)), tmp_path / "store"))
+    marked = [mark["problem"] for mark in marks if mark["duplicate_of"]]
+    assert len(marked) == 40 and all(problem.endswith("in the evening?") for problem in marked)
+
+
 def test_other_bands_use_the_signatures_that_are_there(tmp_path):
     problems = problem_file(tmp_path / "problems.jsonl", 40)
     run_inline(dedup_recipe(problems), tmp_path / "store")
