@@ -5,6 +5,7 @@
 The rows are read once, all columns together: of a run that finds everything done, reading them is most of the work.
 """
 
+import json
 from typing import Any
 
 import polars as pl
@@ -16,7 +17,7 @@ LENGTHS = ("n_source_reasoning_tokens", "n_reasoning_tokens")
 COLUMNS = (
     *("problem_id", "trace_id", "parent_id", "method", "outcome", "rejected_by", "pass_rate", "token_counter"),
     *("verdict_origin", "second_opinion", "n_samples", "max_samples"),
-    "contaminated_by",
+    *("contaminated_by", "mix_report"),
     *LENGTHS,
 )
 
@@ -64,6 +65,7 @@ def facts(run: Run, rows: pl.DataFrame) -> dict[str, Any]:
         "verdicts": verdicts(proposed(rows)),
         "sampling": sampling(rows),
         "tokens": tokens(rows),
+        "mixture": mixture(rows),
         "datasets": {name: dataset_folder(run, files) for name, files in run.artifacts().items()},
     }
 
@@ -99,6 +101,12 @@ def funnel(run: Run, rows: pl.DataFrame) -> dict[str, Any]:
         "kept_problems": stay["problem_id"].n_unique(),
         "kept_by_method": _counts(stay, "method"),
     }
+
+
+def mixture(rows: pl.DataFrame) -> list[dict[str, Any]]:
+    """Asked, available and taken of each stratum, in rows or tokens; empty where nothing was mixed."""
+    found = rows["mix_report"].drop_nulls() if "mix_report" in rows.columns else []
+    return [line for report in found for line in json.loads(report)]
 
 
 def outcomes(rows: pl.DataFrame) -> dict[str, int]:

@@ -91,6 +91,7 @@ def content(run: Run, rows: pl.DataFrame, found: dict[str, Any]) -> dict[str, An
         "outcomes": outcome_lines(found["outcomes"]),
         "origins": _origins(found["verdicts"]["origins"]),
         "doubts": report_doubts.doubts(run, rows),
+        "mixture": found["mixture"],
         "contamination": report_contamination.contamination(run, rows),
         "pass_rates": pass_rate_lines(rows),
         "pairs": report_pairs.pairs(run, stay),

@@ -8,7 +8,9 @@ import polars as pl
 import pytest
 
 from pipeline.engines.engine import EngineSpec
+from pipeline.facts import candidates, facts
 from pipeline.recipe import Recipe
+from pipeline.report import write_report
 from stages.audit_structure import AuditStructure
 from stages.compress_random import CompressRandom
 from stages.grade_judge import GradeJudge
@@ -96,5 +98,7 @@ def test_real_traces_go_from_signals_to_a_mixture_and_are_not_computed_twice(tmp
     assert sum(line["taken"] for line in json.loads(report)) <= 2500
     assert rows.filter(pl.col("rejected_by").str.starts_with("mix: ")).height > 0
     assert kept["perplexity"].null_count() == 0
+    shown = Path(write_report(finished, found := candidates(finished), facts(finished, found))).read_text()
+    assert "<h2>Mixture</h2>" in shown and "level=easy</th>" in shown
     again = computed(run_inline(the_recipe(path, max_tokens=5000), tmp_path / "store"))
     assert not any(n for node, n in again.items() if node not in ("mixed", "shards"))
