@@ -223,6 +223,18 @@ def stands_in(question: list[str], text: list[str], n: int, share: float) -> boo
     return is_same or (bool(shared) and len(shared) >= share * len(grams(question)))
 
 
+def test_scattered_typos_do_not_hide_a_question_from_the_fuzzy_rule():
+    draw = random.Random(5)
+    vocabulary = ["".join(draw.choices("abcdefghijklmnop", k=draw.randint(2, 8))) for _ in range(3000)]
+    for _ in range(200):
+        question = " ".join(draw.choices(vocabulary, k=draw.randint(15, 60)))
+        letters = list(question)
+        for place in draw.sample(range(len(letters)), len(letters) // 25):  # 96 % alike: every second word may differ
+            letters[place] = draw.choice("xyz") if letters[place] != " " else " "
+        (match,) = Overlap([question], {}, 0, 0.95).matches("".join(letters))
+        assert match.rule == "fuzzy" and match.score >= 0.95
+
+
 def test_the_filter_leaves_no_count_behind():
     hashes = [hashed_words(text) for text in ("a b c d", "b c d e", "x y z")]
     table = NgramTable(hashes, 2, 0.6, 99)

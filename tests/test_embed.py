@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from pipeline.errors import EngineError
+from stages.decontaminate import Decontaminate
 from stages.embed import Embed
 from stages.embedders import EmbedderSpec, LocalEmbedder, unit_rows
 
@@ -177,3 +178,20 @@ def test_a_prefix_changes_the_identity_and_a_place_does_not():
         EmbedderSpec(model="m", base_url="http://b/v1", prefix="query: "),
     ]
     assert canonical(specs[0]) == canonical(specs[1]) != canonical(specs[2])
+
+
+@pytest.mark.slow
+def test_a_question_in_other_words_is_found_by_its_embedding(model, tmp_path):
+    questions = ["nine and nine make ten", "five five five five"]  # the model knows no nine, ten, seven and six
+    lines = [json.dumps({"id": str(i), "problem": question}) + "\n" for i, question in enumerate(questions)]
+    (tmp_path / "mine.jsonl").write_text("".join(lines))
+    embedder = EmbedderSpec(model=model)
+    stage = Decontaminate(sets=["mine"], folder=str(tmp_path), embedder=embedder, min_cosine=0.999)
+    row = {"problem": "seven and seven make six"} | Embed(embedder=embedder).run(
+        {"problem": "seven and seven make six"}
+    )
+    (place,), (rule,), (score,) = list(stage.run(row).values())[:3]
+    assert place.endswith("/0") and rule == "embedding" and score == pytest.approx(1, abs=1e-4)
+    assert stage.run(row | {"embedding": None})["contaminated_by"] is None
+    with pytest.raises(ValueError, match="give `embed` and `decontaminate` the same `embedder`"):
+        stage.run(row | {"embedding_model": "another"})
