@@ -12,36 +12,29 @@ An unusable reply is asked for again with another seed; after the last attempt t
 steps stay whatever the reply says. Not covered: merging or rephrasing steps.
 """
 
-import re
 from pathlib import Path
 from typing import ClassVar, Literal
 
 from pydantic import Field
 
-from pipeline.engines.engine import Completion, GenerateRequest, NamedEngine, Sampling
+from pipeline.engines.engine import GenerateRequest, NamedEngine, Sampling
 from pipeline.errors import RequestRefused
 from pipeline.lookup import ROOT
 from pipeline.seeds import derive_seed
 from pipeline.stage import Fan, Row
 from schemas import tokens
 from schemas.columns import ANCHOR, REJECTED_BY, Column
-from schemas.markup import parse_completion
 from schemas.trace import Step, segment
 from stages.alignment import align
 from stages.candidates import CANDIDATE_COLUMNS, SOURCE_READS, candidate, refusal, unfit_reason
 from stages.compress_asap import is_source
 from stages.protected_steps import protected_steps
 from stages.pruning import without
+from stages.step_numbers import Unusable, read_numbers, read_reply
 from stages.task_last import introduction, task_last
 
 METHOD = "asap_coarse"
 PROMPTS = {"numbers": "stages/prompts/asap_numbers.md", "text": "stages/prompts/asap_text.md"}
-_KEEP = re.compile(r"^\W{0,6}KEEP\W{1,6}([\d,\s–-]{1,20000})\.?\W{0,6}$", re.IGNORECASE | re.MULTILINE)
-_RANGE = re.compile(r"(\d{1,6})(?:\s*[-–]\s*(\d{1,6}))?")
-
-
-class Unusable(Exception):
-    """Why a reply cannot be used."""
 
 
 class CompressAsapCoarse(Fan):
@@ -119,7 +112,7 @@ class CompressAsapCoarse(Fan):
 
     def _kept(self, row: Row, steps: list[Step], reply: str) -> str:
         """The reasoning that a reply leaves. Raises Unusable."""
-        chosen = read_numbers(reply, len(steps)) if self.mode == "numbers" else self._copied(reply, steps)
+        chosen = read_numbers(reply, "KEEP", len(steps)) if self.mode == "numbers" else self._copied(reply, steps)
         stays = chosen | protected_steps(steps)
         kept = without(steps, set(range(len(steps))) - stays)
         count = tokens.counter(row["token_counter"])
@@ -140,25 +133,3 @@ class CompressAsapCoarse(Fan):
 
     def _task(self) -> str:
         return Path(ROOT, PROMPTS[self.mode]).read_text(encoding="utf-8")
-
-
-def read_reply(completion: Completion) -> str:
-    """What stands behind the thinking. Raises Unusable for a reply that was cut off."""
-    parsed = parse_completion(completion.text, completion.finish_reason, completion.reasoning)
-    if completion.finish_reason == "length" or parsed.truncated:
-        raise Unusable("the reply is cut off")
-    return parsed.response
-
-
-def read_numbers(reply: str, n_steps: int) -> frozenset[int]:
-    """Indices named on the last `KEEP:` line. Raises Unusable for none, or for one that no step has."""
-    lines = _KEEP.findall(reply)
-    if not lines:
-        raise Unusable("the reply names no steps")
-    found: set[int] = set()
-    for first, last in _RANGE.findall(lines[-1]):
-        low, high = int(first), int(last or first)
-        if not 1 <= low <= high <= n_steps:
-            raise Unusable(f"the reply names steps {first}-{last or first} of {n_steps}")
-        found.update(range(low - 1, high))
-    return frozenset(found)

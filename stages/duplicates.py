@@ -6,8 +6,8 @@ A *unit* is a problem, or one trace among those of its problem. Units come best 
 duplicates is the one that stays: problems by `source_priority`, by `prefer`, by `arrival`, then by `problem_id`; traces
 by `prefer`, then by their place in the table, where a parent precedes what was made from it. So earlier problems win
 when a file grows at its end, and with an order of sources from old to new when others are added: the order is a
-property of the rows, not of the runs that brought them, and a store that grew marks as one made at once. Rows that an earlier node marked keep that mark and are not
-compared; the row that they point to may be marked in its turn.
+property of the rows, not of the runs that brought them, and a store that grew marks as one made at once. Rows that an
+earlier node marked keep that mark and are not compared; the row that they point to may be marked in its turn.
 
     source_priority: [first_batch, second_batch]
     prefer: [{column: license, order: [MIT, Apache-2.0]}, {column: pass_rate, most: true}]

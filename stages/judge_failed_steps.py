@@ -13,31 +13,24 @@ beyond the judge's context.
 """
 
 import asyncio
-import re
 from collections import Counter
 from pathlib import Path
 from typing import ClassVar
 
 from pydantic import Field
 
-from pipeline.engines.engine import Completion, GenerateRequest, NamedEngine, Sampling
+from pipeline.engines.engine import GenerateRequest, NamedEngine, Sampling
 from pipeline.errors import RequestRefused
 from pipeline.lookup import ROOT
 from pipeline.seeds import derive_seed
 from pipeline.stage import Map, Row
 from schemas.columns import FAILED_COLUMNS, FAILED_STEPS_REASON, Column
-from schemas.markup import parse_completion
 from schemas.trace import Step, segment
 from stages.score_failed_steps import fractions
+from stages.step_numbers import Unusable, read_numbers, read_reply
 from stages.task_last import introduction, task_last
 
 PROMPT = "stages/prompts/failed_steps.md"
-_LINE = re.compile(r"^\W{0,6}FAILED\W{1,6}(none|[\d,\s–-]{1,20000})\.?\W{0,6}$", re.IGNORECASE | re.MULTILINE)
-_RANGE = re.compile(r"(\d{1,6})(?:\s*[-–]\s*(\d{1,6}))?")
-
-
-class Unusable(Exception):
-    """Why a vote does not count."""
 
 
 class JudgeFailedSteps(Map):
@@ -85,28 +78,12 @@ class JudgeFailedSteps(Map):
             seed=derive_seed(self.seed, row["problem_id"], "failed_steps", row["trace_id"], index),
         )
         try:
-            return read_vote(await engine.generate(request), len(steps))
+            reply = read_reply(await engine.generate(request))
+            return read_numbers(reply, "FAILED", len(steps), or_none=True) - {len(steps) - 1}
         except RequestRefused as refused:
             return f"cannot be asked: {refused}"
         except Unusable as unusable:
             return str(unusable)
-
-
-def read_vote(completion: Completion, n_steps: int) -> frozenset[int]:
-    """Indices on the last `FAILED:` line, the last step left out. Raises Unusable."""
-    parsed = parse_completion(completion.text, completion.finish_reason, completion.reasoning)
-    if parsed.truncated:
-        raise Unusable("the reply is cut off")
-    lines = _LINE.findall(parsed.response)
-    if not lines:
-        raise Unusable("the reply names no steps")
-    found: set[int] = set()
-    for first, last in _RANGE.findall(lines[-1]):
-        low, high = int(first), int(last or first)
-        if not 1 <= low <= high <= n_steps:
-            raise Unusable(f"the reply names steps {first}-{last or first} of {n_steps}")
-        found.update(range(low - 1, high))
-    return frozenset(found - {n_steps - 1})
 
 
 def _task() -> str:

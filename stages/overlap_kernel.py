@@ -183,8 +183,8 @@ class NgramTable:
     def reached(self, words: U64) -> I32:
         """Questions that share enough n-grams with a text, in no order."""
         return _reached(
-            words, self.n, self._known, self._keys, self._entries, self._starts, self._holders, self._needed, self._counts,
-            self._touched,
+            words, self.n, self._known, self._keys, self._entries, self._starts, self._holders, self._needed,
+            self._counts, self._touched,
         )  # fmt: skip
 
 

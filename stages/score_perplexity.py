@@ -27,6 +27,8 @@ class ScorePerplexity(Map):
 
     engine: str
     """Name of the scoring model in the recipe's `engines`; one model for all teachers, or figures do not compare."""
+    opening: str = PREFILL
+    """What opens the thought; empty where the chat template does it, as that of R1's distilled models."""
 
     async def run(self, row: Row, engine: NamedEngine) -> Row:  # type: ignore[override]
         named = {"perplexity_model": f"{engine.model} {engine.revision}".strip()}
@@ -39,11 +41,10 @@ class ScorePerplexity(Map):
         if not row["response"]:
             raise ValueError("there is no response")
         text = render_completion(row["reasoning"], row["response"]) if row["reasoning"] else row["response"]
-        opening = PREFILL if row["reasoning"] else ""
         request = ScoreRequest(
             messages=(Message(role="user", content=row["problem"]),),
-            prefill=opening,
-            continuation=text.removeprefix(opening),
+            prefill=self.opening if row["reasoning"] else "",
+            continuation=text.removeprefix(PREFILL) if row["reasoning"] else text,
         )
         scores = await engine.score(request)
         return round(exp(-fmean(scores.logprobs)), 4)  # half-precision noise is below that

@@ -12,8 +12,9 @@ from benchmarks.real_traces_page import choose, pair, render
 from benchmarks.step_kinds import kind_of, left_numbers, survivors
 from pipeline.engines.engine import GenerateRequest
 from schemas.trace import segment
-from stages.compress_asap_coarse import CompressAsapCoarse, read_numbers
+from stages.compress_asap_coarse import CompressAsapCoarse
 from stages.pruning import without
+from stages.step_numbers import read_numbers
 from tests.asap_scripts import row
 
 KINDS = [
@@ -86,7 +87,7 @@ def test_the_page_escapes_what_models_wrote_and_strikes_out_what_is_gone():
 
 @given(st.lists(st.integers(1, 40), unique=True, min_size=1))
 def test_ranges_are_read_back_as_the_numbers_they_stand_for(numbers):
-    assert read_numbers(f"KEEP: {in_ranges(sorted(numbers))}", 40) == {number - 1 for number in numbers}
+    assert read_numbers(f"KEEP: {in_ranges(sorted(numbers))}", "KEEP", 40) == {number - 1 for number in numbers}
 
 
 @given(st.lists(st.text("ab [2]\n=", min_size=1).filter(str.strip), min_size=3, max_size=8))
@@ -99,7 +100,7 @@ def test_the_scripted_model_keeps_the_same_steps_by_number_and_by_copy(texts):
         replies[mode] = write(GenerateRequest(messages=request.messages))
     kept = [index for index, step in enumerate(steps) if is_kept(step.text)]
     if kept:
-        assert sorted(read_numbers(replies["numbers"], len(steps))) == kept
+        assert sorted(read_numbers(replies["numbers"], "KEEP", len(steps))) == kept
     assert replies["text"] == "\n\n".join(steps[index].text.strip() for index in kept)
 
 

@@ -5,8 +5,9 @@ import asyncio
 import pytest
 
 from stages.alignment import align
-from stages.compress_asap_coarse import CompressAsapCoarse, Unusable, read_numbers
+from stages.compress_asap_coarse import CompressAsapCoarse
 from stages.reuse_anchor import ReuseAnchor
+from stages.step_numbers import Unusable, read_numbers
 from stages.write_anchor import WriteAnchor
 from tests.asap_scripts import SEEDS, replier, row
 
@@ -74,13 +75,13 @@ def test_a_trace_that_cannot_be_pruned_is_not_asked_about(changes, reason):
     [("KEEP: 1-3, 5", {0, 1, 2, 4}), ("**KEEP: 2**", {1}), ("KEEP: 9\nKEEP: 1", {0}), ("keep: 1 – 2.", {0, 1})],
 )
 def test_the_last_keep_line_counts(reply, expected):
-    assert read_numbers(reply, 9) == expected
+    assert read_numbers(reply, "KEEP", 9) == expected
 
 
 @pytest.mark.parametrize("reply", ["", "KEEP:", "KEEP: none", "KEEP: 0", "KEEP: 3-1", "I keep 1, 2 and 3 of them."])
 def test_a_reply_without_usable_numbers_is_refused(reply):
     with pytest.raises(Unusable):
-        read_numbers(reply, 9)
+        read_numbers(reply, "KEEP", 9)
 
 
 EDITS = [

@@ -139,6 +139,13 @@ def test_the_perplexity_is_that_of_reasoning_and_response_together():
     assert found["perplexity"] > 1 and found["perplexity_model"] == "scorer" and found["perplexity_reason"] is None
 
 
+def test_the_template_may_open_the_thought_itself():
+    scorer = Scorer()
+    asyncio.run(ScorePerplexity(engine="scorer", opening="").run(row("So (0.5)"), scorer))
+    (request,) = scorer.requests
+    assert request.prefill == "" and request.continuation.startswith("So (0.5)\n</think>")
+
+
 def test_a_trace_beyond_the_context_says_why_it_has_no_perplexity():
     found = asyncio.run(ScorePerplexity(engine="scorer").run(row("so " * 4000), Scorer()))
     assert found["perplexity"] is None and "more tokens than the context" in found["perplexity_reason"]
