@@ -22,6 +22,7 @@ import argparse  # noqa: E402
 import re  # noqa: E402
 import tempfile  # noqa: E402
 from collections.abc import Callable, Iterator  # noqa: E402
+from dataclasses import replace  # noqa: E402
 from pathlib import Path  # noqa: E402
 from statistics import median  # noqa: E402
 from typing import Any  # noqa: E402
@@ -36,7 +37,7 @@ from benchmarks.dedup_peers import NGRAM, find_datasketch  # noqa: E402
 from benchmarks.machine import print_result  # noqa: E402
 from schemas import tokens  # noqa: E402
 from schemas.columns import N_REASONING_TOKENS, PROBLEM_ID, REASONING  # noqa: E402
-from schemas.release import ReleaseFormat  # noqa: E402
+from schemas.release import SFT  # noqa: E402
 from stages.dedup_minhash import DedupMinhash  # noqa: E402
 from stages.score_overthinking import marker_pattern, marker_share  # noqa: E402
 from stages.shard_files import ShardFiles  # noqa: E402
@@ -48,7 +49,8 @@ QWEN2 = (
     r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"
 )
 """Split pattern of the released tokenizer.json of Qwen2."""
-FORM = ReleaseFormat("chain", (PROBLEM_ID, REASONING, N_REASONING_TOKENS), ("problem_id", "reasoning"))
+COLUMNS = (PROBLEM_ID, REASONING, N_REASONING_TOKENS)
+FORM = replace(SFT, name="chain", columns=COLUMNS, texts=("problem_id", "reasoning"))
 Chain = Callable[[], Any]
 
 
