@@ -1,10 +1,10 @@
 # make demo   builds .venv and runs recipes/quickstart.yaml on the embedded teacher
 # make test   builds .venv and passes every test that needs no GPU
 # make check  style, types and the fast tests, in under a minute
-# make venv EXTRAS=gpu,dev,notebooks   for a machine with a GPU
+# make venv EXTRAS=gpu,train,dev,notebooks   for a machine with a GPU
 
 PYTHON ?= python3
-EXTRAS ?= cpu,dev,notebooks
+EXTRAS ?= cpu,train,dev,notebooks
 BIN := .venv/bin
 
 .PHONY: venv demo test check test-gpu clean

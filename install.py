@@ -1,6 +1,6 @@
 """Builds `.venv` with everything the project needs, or fails with the part that is missing.
 
-    python3 install.py --extras cpu,dev,notebooks
+    python3 install.py --extras cpu,train,dev,notebooks
 
 uv resolves and installs, since pip has no way to leave out the packages that break a CPU build of torch. uv does not
 read pip's settings: folders of local wheels and further indexes are handed on. On a machine without a GPU torch comes
@@ -19,9 +19,10 @@ VENV = ROOT / ".venv"
 PYTHON = VENV / "bin" / "python"
 KERNELS = ("normal_form_kernel", "minhash_kernel", "overlap_kernel")
 NEEDED = {
-    "": ("ray", "polars", "pyarrow", "numba", "pydantic", "datasets", "transformers", "sympy", "math_verify", "typer"),
+    "": ("ray", "polars", "pyarrow", "numba", "regex", "pydantic", "datasets", "transformers", "sympy", "math_verify", "typer"),
     "cpu": ("torch", "vllm"),
     "gpu": ("torch", "vllm"),
+    "train": ("trl", "peft", "accelerate", "matplotlib"),
     "dev": ("pytest", "hypothesis", "ruff", "mypy"),
     "benchmarks": ("datasketch", "rensa", "gaoya", "FastSketchLSH"),
     "notebooks": ("nbclient", "ipykernel", "matplotlib"),
@@ -30,7 +31,7 @@ NEEDED = {
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("--extras", default="cpu,dev,notebooks", help="comma-separated extras of pyproject.toml")
+    parser.add_argument("--extras", default="cpu,train,dev,notebooks", help="comma-separated extras of pyproject.toml")
     extras = [name for name in parser.parse_args().extras.split(",") if name]
     if not (3, 11) <= sys.version_info[:2] < (3, 13):
         raise SystemExit(f"Python 3.11 or 3.12 is needed, this is {sys.version.split()[0]}; set PYTHON=python3.11")
