@@ -19,7 +19,10 @@ VENV = ROOT / ".venv"
 PYTHON = VENV / "bin" / "python"
 KERNELS = ("normal_form_kernel", "minhash_kernel", "overlap_kernel")
 NEEDED = {
-    "": ("ray", "polars", "pyarrow", "numba", "regex", "pydantic", "datasets", "transformers", "sympy", "math_verify", "typer"),
+    "": (
+        *("ray", "polars", "pyarrow", "numba", "regex", "pydantic"),
+        *("datasets", "transformers", "sympy", "math_verify", "typer"),
+    ),
     "cpu": ("torch", "vllm"),
     "gpu": ("torch", "vllm"),
     "train": ("trl", "peft", "accelerate", "matplotlib"),

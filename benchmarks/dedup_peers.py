@@ -75,9 +75,7 @@ def peers() -> dict[str, Sign]:
     }
     found = {name: sign for name, sign in known.items() if find_spec(name)}
     if missing := [name for name in known if name not in found]:
-        print(
-            f"not installed, left out: {', '.join(missing)} (python install.py --extras cpu,train,dev,notebooks,benchmarks)"
-        )
+        print(f"not installed, left out: {', '.join(missing)} (`make venv EXTRAS=cpu,train,dev,notebooks,benchmarks`)")
     if "datasketch" not in found:
         raise SystemExit("datasketch is what the figures are measured against; install the extra `benchmarks`")
     return found
