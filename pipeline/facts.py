@@ -105,7 +105,7 @@ def funnel(run: Run, rows: pl.DataFrame) -> dict[str, Any]:
 
 def mixture(rows: pl.DataFrame) -> list[dict[str, Any]]:
     """Asked, available and taken of each stratum, in rows or tokens; empty where nothing was mixed."""
-    found = rows["mix_report"].drop_nulls() if "mix_report" in rows.columns else []
+    found = rows["mix_report"].drop_nulls().to_list() if "mix_report" in rows.columns else []
     return [line for report in found for line in json.loads(report)]
 
 

@@ -23,7 +23,7 @@ def dataset_card(dataset: dict[str, Any]) -> str:
             "---",
             f"# {recipe['name']}",
             "",
-            f"{counts['n_rows']:,} reasoning traces for {counts['n_problems']:,} problems: {_lengths(counts)}.",
+            _summary(dataset["format"], counts),
             "",
             "```python",
             "from datasets import load_dataset",
@@ -32,6 +32,7 @@ def dataset_card(dataset: dict[str, Any]) -> str:
             "```",
             "",
             *_table("Columns", ["column", "type", "unit", "meaning"], _column_lines(dataset["schema"])),
+            *_table("Pairs", ["rule", "pairs"], counts.get("pair_kinds", {}).items()),
             *_table("Sources", ["source", "rows"], counts["sources"].items()),
             *_table("Licences", ["licence", "rows"], counts["licenses"].items()),
             *_table("Models", ["model", "rows"], counts["models"].items()),
@@ -43,6 +44,19 @@ def dataset_card(dataset: dict[str, Any]) -> str:
             "",
         ]
     )
+
+
+def _summary(form: str, counts: dict[str, Any]) -> str:
+    if form == "rl":
+        return f"{counts['n_problems']:,} problems with verifiable answers, for reinforcement learning."
+    if form == "preference":
+        chosen, rejected = counts.get("n_chosen_tokens", 0), counts.get("n_rejected_tokens", 0)
+        pairs = f"{counts['n_rows']:,} preference pairs for {counts['n_problems']:,} problems"
+        return f"{pairs}: {chosen:,} tokens in what is chosen, {rejected:,} in what is rejected."
+    traces = f"{counts['n_rows']:,} reasoning traces for {counts['n_problems']:,} problems: {_lengths(counts)}."
+    if n_negative := counts.get("n_negative_rows"):
+        traces += f" **{n_negative:,} of them have a negative `weight`: wrong answers, not to be imitated.**"
+    return traces
 
 
 def _front_matter(dataset: dict[str, Any]) -> str:

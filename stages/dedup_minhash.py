@@ -24,7 +24,7 @@ from stages.duplicates import MARKS, Comparison, arrow_texts
 from stages.minhash import U32, U64, Shingling, near_duplicates, number_guards, scope_hashes, signatures
 
 
-class DedupMinhash(Comparison, Table):
+class DedupMinhash(Comparison, Table):  # type: ignore[override]
     version = 3
     writes = MARKS
 

@@ -37,7 +37,7 @@ _N_ROUNDS = 10
 _BLOCK_ROWS = 1024  # 1,024 x 1,000 similarities of 8 bytes are 8 MB
 
 
-class DedupSemantic(Comparison, Table):
+class DedupSemantic(Comparison, Table):  # type: ignore[override]
     version = 2
     writes = MARKS
 

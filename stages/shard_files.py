@@ -8,7 +8,6 @@ file, so the same rows give the same bytes (under one version of pyarrow, which 
 measurement on long traces: zstd level 3, and dictionaries only where values repeat, which saves a quarter of the time.
 """
 
-from collections.abc import Iterator
 from hashlib import file_digest
 from pathlib import Path
 from typing import Any
@@ -16,10 +15,10 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from schemas.release import ReleaseFormat
+from schemas.release import ReleaseFormat, leaves
 
 GROUP_ROWS = 1000
-GROUP_CHARACTERS = 16 << 20
+GROUP_CHARACTERS = 32 << 20
 """A row group of very long traces ends earlier, so that readers need no more memory than for ordinary ones."""
 
 
@@ -32,8 +31,8 @@ class ShardFiles:
     def __init__(self, folder: Path, split: str, form: ReleaseFormat, max_bytes: int, config: str = "data") -> None:
         self._folder, self._split, self._form, self._max_bytes = folder, split, form, max_bytes
         self._config = config
-        self._group_characters = min(GROUP_CHARACTERS, max_bytes // 4)  # every text stands in a row twice
-        self._dictionary = [path for path in _leaves(form.schema) if path not in form.texts]
+        self._group_characters = min(GROUP_CHARACTERS, max_bytes // 2)
+        self._dictionary = [path for path in leaves(form.schema) if path not in form.texts]
         self._rows: list[dict[str, Any]] = []
         self._n_characters = 0
         self._writer: pq.ParquetWriter | None = None
@@ -42,7 +41,7 @@ class ShardFiles:
 
     def add(self, row: dict[str, Any]) -> None:
         self._rows.append(row)
-        self._n_characters += sum(len(value) for value in row.values() if isinstance(value, str))
+        self._n_characters += _n_characters(row)
         if len(self._rows) == GROUP_ROWS or self._n_characters >= self._group_characters:
             self._write_group()
 
@@ -90,10 +89,9 @@ class ShardFiles:
         return {"path": name, "n_rows": n_rows, "n_bytes": path.stat().st_size, "sha256": sha256}
 
 
-def _leaves(fields: pa.Schema | pa.StructType, prefix: str = "") -> Iterator[str]:
-    """Parquet paths of the columns that hold values."""
-    for field in fields:
-        path, type_ = prefix + field.name, field.type
-        while pa.types.is_list(type_):
-            path, type_ = f"{path}.list.element", type_.value_type
-        yield from _leaves(type_, f"{path}.") if pa.types.is_struct(type_) else (path,)
+def _n_characters(value: Any) -> int:
+    """Of all texts in a row, those of turns included."""
+    if isinstance(value, str):
+        return len(value)
+    values = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    return sum(map(_n_characters, values))

@@ -22,6 +22,7 @@ MINIMAL = {
     "embed": {"embedder": {"model": "tiny/teacher"}},
     "ingest": {"path": "tiny/problems.jsonl"},
     "match_budget": {"method": "asap"},
+    "pair_adar1": {"long": ["deliberate"], "short": ["brief"]},
     "rank_limr": {"log": "tests/reward_log.csv"},
     "rank_reward_variance": {"log": "tests/reward_log.csv"},
     "select": {"rules": [{"correct": {"column": "outcome", "is": "correct"}}]},
