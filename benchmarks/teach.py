@@ -9,6 +9,7 @@ set changes in accuracy and length can be seen after a few hundred examples. A s
 millions of tokens before it solved anything, and its accuracy would measure that. All arms start from the same weights
 and see the same problems (`benchmarks.teach_arms`), `--steps` optimiser steps of 16 examples each. The seed draws the
 base traces, the order of the examples, and the answers to the test problems, which no training has seen.
+Students answer at temperature 0.8, and once more greedily.
 
 Intervals (95 %) come from a bootstrap that draws problems and seeds anew; differences to `raw` come from the same
 draws, so they are paired. Everything is kept in `--folder`: a run that was interrupted goes on there, and one that is
@@ -22,15 +23,18 @@ import os
 import shutil
 import time
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
+from statistics import fmean
 from typing import Any
+
+import polars as pl
 
 from benchmarks.machine import print_result
 from benchmarks.shorteners import SCRIPT, TEACHER
 from benchmarks.teach_arms import ARMS, arms_recipe
-from benchmarks.teach_problems import write_problems
-from benchmarks.teach_table import figures, plot, table
+from benchmarks.teach_problems import Problems, write_problems
+from benchmarks.teach_table import CAVEAT, Results, figures, plot, table
 from benchmarks.tiny_scorer import default_folder, is_trained, train
 from pipeline.engines.engine import EngineConfig
 from pipeline.execution import ExecutionConfig
@@ -40,7 +44,8 @@ from pipeline.run import DEFAULT_STORE, dataset_folder, run
 
 SEED = 17
 MAX_TOKENS = 700
-TEMPERATURE = 0.8
+TEMPERATURES = {"sampled": 0.8, "greedy": 0.0}
+"""The teacher's own temperature, and none: greedy, it repeats its checks far more often, so there is more to save."""
 BATCH_SIZE = 16
 HERE = ExecutionConfig(
     executor="inline",
@@ -61,16 +66,12 @@ class Setting:
     steps: int
     """Optimiser steps of every student."""
     answers: int
-    """Answers per test problem and student."""
+    """Sampled answers per test problem and student; of greedy ones there is one."""
     learning_rate: float
 
     @property
     def path(self) -> Path:
         return Path(self.folder)
-
-    @property
-    def sizes(self) -> dict[str, Any]:
-        return {name: value for name, value in asdict(self).items() if name != "folder"}
 
 
 @dataclass(frozen=True)
@@ -81,32 +82,37 @@ class Student:
     arm: str
     seed: int
     data: str
+    digest: str
+    """Of the traces in the set: results of another set are not taken for those of this one."""
 
     @property
     def name(self) -> str:
-        return f"{self.arm}-{self.seed}"
+        return "-".join(part for part in (self.arm, str(self.seed), self.digest) if part)
 
-    @property
-    def result(self) -> Path:
-        return self.setting.path / "results" / f"{self.name}.json"
+    def result(self, decoding: str) -> Path:
+        """Where the figures of the answers are kept."""
+        suffix = "" if decoding == "sampled" else f"-{decoding}"
+        return self.setting.path / "results" / f"{self.name}{suffix}.json"
 
 
-def sets_of(setting: Setting, problems: Path, seed: int, scorer: Path) -> dict[str, str]:
+def sets_of(setting: Setting, problems: Problems, seed: int, scorer: Path) -> dict[str, str]:
     """Folder of each arm's data set. Of all seeds but the first, only what depends on the seed is computed."""
     models = {"teacher": TEACHER, "rewriter": SCRIPT, "scorer": str(scorer)}
-    recipe = arms_recipe(models, str(problems), setting.samples, seed)
+    recipe = arms_recipe(models, str(problems.train), setting.samples, seed)
     finished = run(recipe, str(setting.path / "bank"), HERE)
     return {arm: dataset_folder(finished, finished.artifacts()[f"{arm}_set"]) for arm in ARMS}
 
 
 def teach(student: Student) -> str:
     """Trains and asks one student, unless its result is there; a sentence for the progress."""
-    started = time.monotonic()
-    if not student.result.exists():
-        model = trained(student) if student.data else TEACHER
-        write_whole(student.result, answers_of(student, model) | {"train_tokens": mean_tokens(student.data)})
-    accuracy = sum(json.loads(student.result.read_text())["correct"])
-    return f"{student.name}: {accuracy:.1f} right, {time.monotonic() - started:.0f} s"
+    started, right = time.monotonic(), []
+    for decoding in TEMPERATURES:
+        path = student.result(decoding)
+        if not path.exists():
+            model = trained(student) if student.data else TEACHER
+            write_whole(path, answers_of(student, model, decoding) | {"train_tokens": mean_tokens(student.data)})
+        right.append(f"{fmean(json.loads(path.read_text())['correct']):.1%} {decoding}")
+    return f"{student.name}: {', '.join(right)}, {time.monotonic() - started:.0f} s"
 
 
 def trained(student: Student) -> str:
@@ -128,19 +134,27 @@ def trained(student: Student) -> str:
     return str(folder)
 
 
-def answers_of(student: Student, model: str) -> dict[str, Any]:
+def answers_of(student: Student, model: str, decoding: str) -> dict[str, Any]:
     """Per test problem, in order of their ids: share of right answers, mean tokens, share cut off."""
     from trainer.evaluation import EvaluationConfig, evaluate
 
     config = EvaluationConfig(
-        problems=str(student.setting.path / "test.jsonl"), samples=student.setting.answers, temperature=TEMPERATURE,
-        top_p=1.0, max_tokens=MAX_TOKENS, token_counter=TEACHER, seed=student.seed,
+        problems=str(student.setting.path / "test.jsonl"), temperature=TEMPERATURES[decoding], top_p=1.0,
+        samples=student.setting.answers if TEMPERATURES[decoding] else 1, max_tokens=MAX_TOKENS,
+        token_counter=TEACHER, seed=student.seed,
     )  # fmt: skip
     (found,) = evaluate((model,), config, str(student.setting.path / "answers" / student.name), HERE)
     rows = found.answers.frame.group_by("problem_id", "level").mean().sort("problem_id")
     names = {"problem_id": "problem_id", "level": "level", "correct": "correct", "n_tokens": "tokens",
              "truncated": "truncated"}  # fmt: skip
     return {own: rows[name].to_list() for name, own in names.items()}
+
+
+def digest_of(data: str) -> str:
+    """8 hex digits that name the traces of a set; empty without one."""
+    if not data:
+        return ""
+    return digest(pl.read_parquet(f"{data}/data/*.parquet", columns=["trace_id"])["trace_id"].to_list())[:8]
 
 
 def mean_tokens(data: str) -> float | None:
@@ -159,33 +173,44 @@ def write_whole(path: Path, value: dict[str, Any]) -> None:
     partial.rename(path)
 
 
-def one_thread() -> None:
-    """Of a worker: as many processes as there are jobs, each with one thread."""
+def claim(folder: Path, sizes: dict[str, Any]) -> None:
+    """Marks the folder as that of these settings; ends with a sentence where it has others."""
+    mark = folder / "setting.json"
+    if mark.exists() and json.loads(mark.read_text()) != sizes:
+        raise SystemExit(f"{folder} holds results of other settings, {mark.read_text()}; name another --folder")
+    write_whole(mark, sizes)
+
+
+def begin_worker() -> None:
+    """As many processes as there are jobs, each with one thread and without bars."""
+    import datasets
     import torch
+    import transformers
 
     torch.set_num_threads(1)
+    datasets.disable_progress_bars()
+    transformers.utils.logging.disable_progress_bar()
 
 
-def measure(setting: Setting, seeds: int, jobs: int, scorer: Path) -> dict[str, list[dict[str, Any]]]:
-    """Results by arm, one per seed."""
-    setting.path.mkdir(parents=True, exist_ok=True)
-    problems, _ = write_problems(setting.path, setting.problems, SEED)
+def measure(setting: Setting, problems: Problems, seeds: int, jobs: int, scorer: Path) -> dict[str, Results]:
+    """Results by decoding and arm, one per seed."""
     students = []
     for seed in range(seeds):
         sets = sets_of(setting, problems, seed, scorer)
         print(f"seed {seed}: " + ", ".join(f"{arm} {mean_tokens(data)}" for arm, data in sets.items()), flush=True)
-        students += [Student(setting, arm, seed, data) for arm, data in ({"none": ""} | sets).items()]
+        students += [Student(setting, arm, seed, data, digest_of(data)) for arm, data in ({"none": ""} | sets).items()]
     if jobs > 1:
         context = multiprocessing.get_context("spawn")
-        with ProcessPoolExecutor(jobs, context, one_thread) as workers:
+        with ProcessPoolExecutor(jobs, context, begin_worker) as workers:
             for line in workers.map(teach, students):
                 print(line, flush=True)
     else:
         for student in students:
             print(teach(student), flush=True)
-    found: dict[str, list[dict[str, Any]]] = {}
+    found: dict[str, Results] = {decoding: {} for decoding in TEMPERATURES}
     for student in students:
-        found.setdefault(student.arm, []).append(json.loads(student.result.read_text()))
+        for decoding, results in found.items():
+            results.setdefault(student.arm, []).append(json.loads(student.result(decoding).read_text()))
     return found
 
 
@@ -207,17 +232,29 @@ def main() -> None:
     os.environ["HF_HUB_OFFLINE"] = "1"
     names = ("problems", "samples", "steps", "answers", "learning_rate")
     sizes = {name: getattr(arguments, name) for name in names}
+    sizes |= {"max_tokens": MAX_TOKENS, "temperature": TEMPERATURES["sampled"], "batch_size": BATCH_SIZE}
     folder = arguments.folder or ROOT / DEFAULT_STORE / "benchmarks" / f"teach-{digest(sizes)[:12]}"
     if not is_trained(arguments.scorer):
         train(arguments.scorer)
     started = time.monotonic()
-    results = measure(Setting(str(folder), **sizes), arguments.seeds, arguments.jobs, arguments.scorer)
-    found = figures(results, SEED)
+    claim(folder, sizes)
+    problems = write_problems(folder, arguments.problems, SEED)
+    setting = Setting(str(folder), **{name: sizes[name] for name in names})
+    results = measure(setting, problems, arguments.seeds, arguments.jobs, arguments.scorer)
+    found = {name: figures(results[name], problems.whole_way_tokens, SEED) for name in TEMPERATURES}
     path = arguments.plot or folder / "teach.svg"
-    plot(found, path)
-    print(f"\n{table(found)}\nplot: {path}")
+    for name, one in found.items():
+        place = path if name == "sampled" else path.with_stem(f"{path.stem}_{name}")
+        plot(one, place, f"{name} answers")
+        print(f"\n{name} answers\n{table(one)}\nplot: {place}")
+    print(f"\n{CAVEAT}")
     seconds = round(time.monotonic() - started)
-    print_result(sizes | {"seeds": arguments.seeds, "wall_s": seconds} | found, "torch", "trl", "transformers")
+    print_result(
+        sizes | {"seeds": arguments.seeds, "wall_s": seconds} | found["sampled"] | {"greedy": found["greedy"]},
+        "torch",
+        "trl",
+        "transformers",
+    )
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""The command line: `laconic plan | run | status | show | diff | report | doctor | stages | recipes | gc`.
+"""The command line: `laconic plan|run|eval|train|export|status|show|diff|report|doctor|stages|recipes|gc`.
 
 Commands parse, call one function of the engine room and print. Heavy imports wait until a command needs them, so that
 `laconic --help` answers at once. A user's mistake ends with its sentence and exit code 2, a failed run with 1.
@@ -13,12 +13,15 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from trainer.cli import app as train
+
 if TYPE_CHECKING:
     from pipeline.execution import ExecutionConfig
     from pipeline.recipe import Recipe
     from pipeline.run import Run
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
+app.add_typer(train, name="train")
 
 RecipeFile = Annotated[Path, typer.Argument(help="A recipe, e.g. recipes/quickstart.yaml.", metavar="RECIPE")]
 StoreUrl = Annotated[str, typer.Option("--store", help="Folder or URI of the store.", envvar="LACONIC_STORE")]
@@ -123,6 +126,77 @@ def plan_command(
         nodes = bind(loaded, settings)
         plans = plan(loaded, nodes, Store.open(store, settings.partitions, create=False, or_empty=True))
         _print(as_json, [node.as_dict() for node in plans], summary.print_plan)
+
+
+@app.command("eval")
+def eval_command(
+    model: Annotated[str, typer.Argument(help="A folder or Hub id of a model; `tiny`: the embedded one.")],
+    problems: Annotated[str, typer.Argument(help="Problems with answers: a file, folder or data set.", metavar="SET")],
+    max_tokens: Annotated[int, typer.Option("--max-tokens", min=1, help="Longest answer, in tokens.")],
+    samples: Annotated[int, typer.Option("--samples", min=1, max=1024, help="Answers per problem.")] = 8,
+    temperature: Annotated[float, typer.Option("--temperature", min=0, max=2, help="0 is greedy.")] = 0.6,
+    top_p: Annotated[float, typer.Option("--top-p", help="Samples from so much of the probability.")] = 0.95,
+    budgets: Annotated[str, typer.Option("--budgets", help="Token budgets, e.g. 128,256,512.")] = "",
+    against: Annotated[list[str] | None, typer.Option("--against", help="Another model; may be repeated.")] = None,
+    prompt: Annotated[str, typer.Option("--prompt", help="User message with {problem} in it.")] = "{problem}",
+    system: Annotated[str, typer.Option("--system", help="System message; none unless given.")] = "",
+    prefill: Annotated[str, typer.Option("--prefill", help="Text that opens the answer, e.g. <think>.")] = "",
+    token_counter: Annotated[str, typer.Option("--token-counter", help="Tokenizer that counts for all models.")] = "",
+    seed: Annotated[int, typer.Option("--seed", help="Seed of samples and intervals.")] = 0,
+    plot: Annotated[Path | None, typer.Option("--plot", help="Accuracy against tokens: .svg, .pdf or .png.")] = None,
+    limit: Limit = 0,
+    store: StoreUrl = STORE,
+    config: ConfigFile = None,
+    as_json: AsJson = False,
+) -> None:
+    """Measure accuracy and tokens of a model, or of several, on a set of problems. Answers are kept in the store."""
+    from pipeline.progress import PlainProgress, TerminalProgress
+
+    with _sentences():
+        from trainer import evaluation
+        from trainer.evaluation_plot import plot_report, refuse_unplottable
+        from trainer.evaluation_table import print_report
+
+        if plot:
+            refuse_unplottable(plot)
+        asked = evaluation.read_config(
+            problems=problems, max_tokens=max_tokens, samples=samples, temperature=temperature, top_p=top_p,
+            budgets=evaluation.read_budgets(budgets), limit=limit, prompt=prompt, system=system, prefill=prefill,
+            token_counter=token_counter, seed=seed,
+        )  # fmt: skip
+        progress = TerminalProgress() if sys.stderr.isatty() and not as_json else PlainProgress()
+        models = tuple(dict.fromkeys((model, *(against or ()))))
+        found = evaluation.report(evaluation.evaluate(models, asked, store, _config(config), progress), asked)
+        if plot:
+            plot_report(found, plot)
+        _print(as_json, found | ({"plot": str(plot)} if plot else {}), print_report)
+
+
+@app.command("export")
+def export_command(
+    dataset: Annotated[Path, typer.Argument(help="Folder of a released data set, with its dataset.json.")],
+    format: Annotated[
+        str, typer.Argument(help="verl-rl, verl-sft, open-instruct, sharegpt, trl or trl-prompt-completion.")
+    ],
+    folder: Annotated[Path, typer.Argument(help="A new folder to write to.")],
+    instruction: Annotated[str, typer.Option("--instruction", help="Text behind every problem of an RL set.")] = "",
+    data_source: Annotated[
+        str, typer.Option("--data-source", help="Name of your own reward function, for RL sets.")
+    ] = "",
+    as_json: AsJson = False,
+) -> None:
+    """Write a released data set in the layout of another trainer."""
+    with _sentences():
+        from pipeline.errors import LaconicError
+        from trainer.errors import TrainError
+        from trainer.export.export import export, lines
+        from trainer.export.target import Options
+
+        try:
+            said = export(dataset, format, folder, Options(data_source=data_source, instruction=instruction))
+        except TrainError as error:
+            raise LaconicError(str(error)) from None
+        _print(as_json, said | {"folder": str(folder)}, lambda value: typer.echo("\n".join(lines(value))))
 
 
 @app.command()
