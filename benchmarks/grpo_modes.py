@@ -1,0 +1,56 @@
+"""Models that know two modes, for the families that need one: a cold start of the tiny teacher on tagged traces.
+
+    tiny.world ──> problem, a verbose or a brief trace under its tag ──> trainer.sft, `steps` of 16 ──> model
+
+AdaCtrl and Thinkless start from such a model; the plain teacher knows no tag. Which problem gets which mode is drawn by
+chance, so that choosing is left to reinforcement learning.
+"""
+
+import random
+from pathlib import Path
+
+import polars as pl
+
+from pipeline.seeds import derive_seed
+from tiny.traces import response, write_trace
+from tiny.world import sample_problem
+from trainer import sft
+from trainer.config import Execution, SftConfig
+from trainer.run import FINISHED
+
+N_ROWS = 1200
+VERBOSE, BRIEF = 0.8, 0.0
+FAMILIES = ("adactrl", "degrpo")
+
+
+def cold_started(family: str, teacher: str, folder: Path, steps: int, seed: int) -> str:
+    """Folder of the model; made once."""
+    if (folder / FINISHED).exists():
+        return str(folder)
+    rows = folder.with_suffix(".parquet")
+    rows.parent.mkdir(parents=True, exist_ok=True)
+    rng = random.Random(derive_seed(seed, "cold start"))
+    pl.DataFrame({"messages": [turns(family, rng) for _ in range(N_ROWS)]}).write_parquet(rows)
+    config = SftConfig(
+        model=teacher, data=str(rows), output=str(folder), seed=seed, n_steps=steps, learning_rate=5e-4, batch_size=16,
+        micro_batch_size=16, max_length=1024, dtype="fp32", log_every=steps, execution=Execution(device="cpu"),
+    )  # fmt: skip
+    sft.train(config, show=lambda _: None)
+    return str(folder)
+
+
+def turns(family: str, rng: random.Random) -> list[dict[str, str]]:
+    problem = sample_problem(rng, rng.choice((1, 2)), held_out=False)
+    is_brief = rng.random() < 0.5
+    trace = write_trace(problem, rng, BRIEF if is_brief else VERBOSE)
+    while trace.slips:  # slips that are mended later would be learnt at full weight, and the student would make more
+        trace = write_trace(problem, rng, BRIEF if is_brief else VERBOSE)
+    answer = tagged(family, response(trace, problem), is_brief)
+    return [{"role": "user", "content": problem.text}, {"role": "assistant", "content": answer}]
+
+
+def tagged(family: str, trace: str, is_brief: bool) -> str:
+    """AdaCtrl puts its tag in front; Thinkless answers without a thought, here with brief steps and no opening tag."""
+    if family == "adactrl":
+        return f"{'[Easy]' if is_brief else '[Hard]'}\n{trace}"
+    return trace.removeprefix("<think>\n").replace("\n</think>\n", "\n") if is_brief else trace
