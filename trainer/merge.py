@@ -3,7 +3,7 @@
     folders of safetensors ── tensor by tensor: w A + (1 - w) B, in float32 ──> shards in A's dtype, A's other files
     folders of adapters ───── PEFT's add_weighted_adapter ────────────────────> one adapter on the same base
 
-Source: Kimi k1.5 (arXiv 2501.12599, section 2.4, "model merging": the plain average of a long-CoT and a short-CoT
+Source: Kimi k1.5 (arXiv 2501.12599, "model merging": the plain average of a long-CoT and a short-CoT
 model). Adapters are joined with the combination `cat`, whose product is exactly w A1 B1 + (1 - w) A2 B2, at a rank that
 is the sum of both; `linear` would merge the factors and not their products.
 

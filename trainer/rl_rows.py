@@ -101,7 +101,7 @@ def that_fit(
 
 
 def level_of(row: Row) -> float | None:
-    """A number that grows with difficulty: the graded difficulty, else the level, or the place of easy, medium, hard."""
+    """A number that grows with difficulty: what was graded, else the level, or the place of easy, medium, hard."""
     if row.get("difficulty") is not None:
         return float(row["difficulty"])
     level = str(row.get("level") or "")

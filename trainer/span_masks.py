@@ -2,7 +2,7 @@
 
     segments of a row ── masked_spans ──> character spans ── overlaps ──> one bool per token ──> labels of -100
 
-Self-Braking Tuning (Zhao et al., arXiv 2505.14604, section 3) keeps a part of the superfluous thinking in front of the
+Self-Braking Tuning (Zhao et al., arXiv 2505.14604) keeps a part of the superfluous thinking in front of the
 braking sentence and masks it, so that the student learns to stop there and not to write it. A token that touches a
 masked span at all is masked: no part of the span may be learnt.
 """

@@ -3,7 +3,7 @@
     L = -sum_t w_t log pi(y_t) / n      n = tokens with a loss, or rows, of the whole optimiser step
 
 A row's weight and its mask are in w already (`trainer.examples.token_weights`), so a packed batch needs nothing more.
-REDI (arXiv 2505.24850, equation 6) is w = 1/|y_w| on the chosen and -alpha/|y_l| on the rejected trace, without a
+REDI (arXiv 2505.24850) is w = 1/|y_w| on the chosen and -alpha/|y_l| on the rejected trace, without a
 reference model; both members of a pair stand in one row of the data set and so in one batch.
 
 The trap: transformers divides a loss by the accumulation steps unless `loss_is_scaled_for_ga` is true. A mean over the
