@@ -163,6 +163,20 @@ def test_one_row_is_learnt_by_heart(tmp_path):
     assert facts["result"]["loss"] < 0.2 < facts["result"]["loss_at_start"]
 
 
+def test_a_curriculum_is_followed_in_the_order_of_its_column(tmp_path):
+    data = write(tmp_path, sft_rows(4, position=[3, 0, 2, 1]))
+    config = sft_config(data, tmp_path / "o", order="position", micro_batch_size=1, batch_size=1)
+    trainer = sft.sft_trainer(config, sft._prepare(config))
+    texts = [trainer.processing_class.decode(batch["input_ids"][0]) for batch in trainer.get_train_dataloader()]
+    assert [text[text.index("with ") + 5] for text in texts] == ["1", "3", "2", "0"]
+
+
+def test_a_curriculum_needs_its_column(tmp_path):
+    config = sft_config(write(tmp_path, sft_rows(2)), tmp_path / "o", order="position")
+    with pytest.raises(TrainError, match=r"^order: .* has no `position` in its 2 rows; put the stage `mix`"):
+        sft.plan(config, quiet)
+
+
 def test_a_masked_span_is_not_learnt(tmp_path):
     text = answer(41)
     spans = [{"start": 0, "end": text.index("The answer"), "kind": "masked"}]

@@ -186,6 +186,8 @@ class SftConfig(TrainConfig):
 
     packing: bool = False
     """Puts several rows into one sequence of `max_length` tokens; needs an attention kernel of variable lengths."""
+    order: Literal["shuffled", "position"] = "shuffled"
+    """`position` trains in the order of that column, the curriculum of the stage `mix`, in every epoch alike."""
     loss_mean: Literal["token", "sequence"] = "token"
     """Mean over all tokens of a batch, or over the rows' own means; `sequence` is the mean of weighted SFT."""
     masked_thought: MaskedThought | None = None
@@ -197,6 +199,10 @@ class SftConfig(TrainConfig):
     def _fit_together(self) -> "SftConfig":
         if self.packing and self.masked_thought:
             raise ValueError("`masked_thought` and `packing` exclude each other: the noise is drawn row by row")
+        if self.order == "position" and (self.packing or self.redi):
+            raise ValueError(
+                "`order: position` goes with neither `packing` nor `redi`, which draw an order of their own"
+            )
         if self.redi and self.micro_batch_size % 2:
             raise ValueError("`redi` keeps both members of a pair in one batch: `micro_batch_size` must be even")
         if self.redi and (self.packing or self.masked_thought):

@@ -61,14 +61,22 @@ class DataSet:
             for group in pq.ParquetFile(file).iter_batches(columns=[column])
         )
 
-    def rows(self, columns: Iterable[str]) -> "Dataset":
-        """The rows with those of `columns` that are there, in the order of the files; many rows are memory-mapped."""
+    def rows(self, columns: Iterable[str], order_by: str = "") -> "Dataset":
+        """The rows with those of `columns` that are there; many rows are memory-mapped.
+
+        In the order of the files, or ascending by the column `order_by`, which is then there too; nulls last.
+        """
         from datasets import Dataset
 
-        wanted = [name for name in columns if name in self.columns]
+        wanted = [name for name in (*columns, order_by) if name in self.columns]
         if self.n_rows < SMALL:
-            return Dataset(pa.concat_tables(pq.read_table(file, columns=wanted) for file in self.files))
-        return Dataset.from_parquet([str(file) for file in self.files], columns=wanted)
+            rows = Dataset(pa.concat_tables(pq.read_table(file, columns=wanted) for file in self.files))
+        else:
+            rows = Dataset.from_parquet([str(file) for file in self.files], columns=wanted)
+        if not order_by:
+            return rows
+        places = rows[order_by][:]
+        return rows.select(sorted(range(len(rows)), key=lambda row: (places[row] is None, places[row] or 0)))
 
 
 def read_data(place: str | Path, form: str) -> DataSet:

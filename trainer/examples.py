@@ -35,7 +35,7 @@ LEFT_OUT = (TOO_LONG, CONTROL)
 @dataclass(frozen=True)
 class Examples:
     rows: "Dataset"
-    """What the trainer reads: token columns only, good rows only, in the order of the set."""
+    """What the trainer reads: token columns only, good rows only, in the order of the set or of its `position`."""
     n_rows: int
     """Rows of the set, those left out included."""
     faults: dict[str, int] = field(default_factory=dict)
@@ -65,7 +65,8 @@ def sft_examples(data: DataSet, renderer: Renderer, config: SftConfig) -> Exampl
         return _made(columns, (rendered,), fault or _too_long((rendered,), config))
 
     made = ("input_ids", "labels", *(["token_weights"] if weighted else []))
-    return _examples(data, ("messages", "segments", "weight"), convert, config, made)
+    order_by = "position" if config.order == "position" else ""
+    return _examples(data, ("messages", "segments", "weight"), convert, config, made, order_by=order_by)
 
 
 def pair_examples(data: DataSet, renderer: Renderer, config: TrainConfig) -> Examples:
@@ -153,11 +154,12 @@ def _examples(
     config: TrainConfig,
     made_columns: Sequence[str],
     per_row: int = 1,
+    order_by: str = "",
 ) -> Examples:
     """`per_row`: sequences that a row of the result holds; with two, its columns are lists of lists."""
     from datasets import Features, List, Value
 
-    rows = data.rows(columns)
+    rows = data.rows(columns, order_by)
     types = {name: List(Value("float32" if name == "token_weights" else "int32")) for name in made_columns}
     told = {"fault": "string", "n_tokens": "int64", "n_trained_tokens": "int64", "prompt_differs": "bool"}
     features = Features(

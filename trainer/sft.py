@@ -41,7 +41,10 @@ def sft_trainer(config: SftConfig, prepared: Prepared) -> Any:
     from trainer.weighted_sft import WeightedSFTTrainer
 
     arguments = SFTConfig(
-        **training_arguments(config, sequences_per_row(config)), max_length=config.max_length, packing=config.packing
+        **training_arguments(config, sequences_per_row(config)),
+        max_length=config.max_length,
+        packing=config.packing,
+        train_sampling_strategy="sequential" if config.order == "position" else "random",
     )
     rows, model = prepared.examples.rows, load_model(config)
     if config.packing:
@@ -59,6 +62,16 @@ def sft_trainer(config: SftConfig, prepared: Prepared) -> Any:
     if isinstance(trainer, MaskedThoughtTrainer) and config.masked_thought:
         trainer.mask_with(config.masked_thought, mask_id(config.masked_thought, prepared.tokenizer))
     return trainer
+
+
+def ordered_examples(data: DataSet, renderer: Renderer, config: SftConfig) -> Examples:
+    """Rows in the order that the configuration asks for. Raises TrainError where the set has none."""
+    if config.order == "position" and not data.has("position"):
+        raise TrainError(
+            f"order: {config.data} has no `position` in its {data.n_rows} rows; put the stage `mix` with a "
+            "`curriculum` in front of `shard`, or train with `order: shuffled`"
+        )
+    return sft_examples(data, renderer, config)
 
 
 def packed_examples(data: DataSet, renderer: Renderer, config: SftConfig) -> Examples:
@@ -91,7 +104,7 @@ def _check_packing(model: Any, tokenizer: Any) -> None:
 def _prepare(config: SftConfig) -> Prepared:
     if config.redi:
         return prepare(config, "preference", redi_examples)
-    prepared = prepare(config, "sft", packed_examples if config.packing else sft_examples)
+    prepared = prepare(config, "sft", packed_examples if config.packing else ordered_examples)
     if config.masked_thought and "token_weights" in prepared.examples.rows.column_names:
         raise TrainError("masked_thought: it goes with rows of equal weight only; drop the column `weight`")
     return prepared
