@@ -11,31 +11,18 @@ from typing import Literal
 import numpy as np
 from pydantic import Field
 
-from trainer.group_view import Floats, GroupView
-from trainer.shapers.shaper import Shaper, per_token
-from trainer.shapers.steps import Baseline, step_credit
+from trainer.group_view import Floats
+from trainer.shapers.steps import StepCredit
 
 
-class ClipDelta(Shaper):
+class ClipDelta(StepCredit):
     shaper: Literal["clip_delta"] = "clip_delta"
 
     form: Literal["both", "clip", "delta"] = "both"
     """Which of the two is applied; the source gets most from both."""
     eta: float = Field(default=0.5, ge=0, le=1)
     """Score from which on a step is good enough; choose it so that most steps are."""
-    weight: float = 1.0
-    """Weight beside the advantage that comes in."""
-    baseline: Baseline = "none"
-    """What a step is compared with."""
-
-    @property
-    def needs_steps(self) -> bool:
-        return True
-
-    def shape(self, advantages: Floats, rewards: Floats, view: GroupView, mean_logps: Floats | None) -> Floats:
-        return per_token(advantages, view) + self.weight * step_credit(view, self.step_rewards, self.baseline)
 
     def step_rewards(self, scores: Floats) -> Floats:
-        """Rewards of one rollout's steps from the probabilities that they are sound."""
         p = scores if self.form == "delta" else np.minimum(scores - self.eta, 0.0)
         return p if self.form == "clip" else p - np.append(p[1:], 0.0)[: len(p)]

@@ -12,30 +12,19 @@ from typing import Literal
 import numpy as np
 from pydantic import Field
 
-from trainer.group_view import Floats, GroupView
-from trainer.shapers.shaper import Shaper, per_token
-from trainer.shapers.steps import Baseline, step_credit
+from trainer.group_view import Floats
+from trainer.shapers.steps import Baseline, StepCredit
 
 
-class StepSoftmin(Shaper):
+class StepSoftmin(StepCredit):
     shaper: Literal["step_softmin"] = "step_softmin"
 
     temperature: float = Field(default=0.1, gt=0)
     """Small ones come closer to the least step."""
-    weight: float = 1.0
-    """Weight beside the advantage that comes in."""
     baseline: Baseline = "token"
     """What a step is compared with."""
 
-    @property
-    def needs_steps(self) -> bool:
-        return True
-
-    def shape(self, advantages: Floats, rewards: Floats, view: GroupView, mean_logps: Floats | None) -> Floats:
-        return per_token(advantages, view) + self.weight * step_credit(view, self.step_rewards, self.baseline)
-
     def step_rewards(self, scores: Floats) -> Floats:
-        """Rewards of one rollout's steps from the probabilities that they are sound."""
         p = 2 * scores - 1
         weights = np.exp(-(p - p.min(initial=1.0)) / self.temperature)
         return weights / max(weights.sum(), 1.0) * p

@@ -12,10 +12,31 @@ from typing import Literal
 import numpy as np
 
 from trainer.group_view import Floats, GroupView
+from trainer.shapers.shaper import Shaper, per_token
 
 Baseline = Literal["token", "step", "none"]
 """What a step is compared with: the other rollouts' reward per token times its tokens, their reward per step, nothing.
 The first two are those of PURE's code."""
+
+
+class StepCredit(Shaper):
+    """Adds what is still to be earned from a token's step on; a method says what its steps earn."""
+
+    weight: float = 1.0
+    """Weight beside the advantage that comes in."""
+    baseline: Baseline = "none"
+    """What a step is compared with."""
+
+    @property
+    def needs_steps(self) -> bool:
+        return True
+
+    def shape(self, advantages: Floats, rewards: Floats, view: GroupView, mean_logps: Floats | None) -> Floats:
+        return per_token(advantages, view) + self.weight * step_credit(view, self.step_rewards, self.baseline)
+
+    def step_rewards(self, scores: Floats) -> Floats:
+        """Rewards of one rollout's steps from the probabilities that they are sound."""
+        raise NotImplementedError
 
 
 def step_credit(view: GroupView, rewards_of: Callable[[Floats], Floats], baseline: Baseline) -> Floats:
