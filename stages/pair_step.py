@@ -31,7 +31,8 @@ from schemas.verdict import Outcome
 from stages.pair_step_siblings import audited_fork
 from stages.preferences import PAIR_READS, PAIR_READS_IF_PRESENT, contenders, written
 from stages.prefix_evaluator import Continues, MeteredEngine, Mode, Prefix, PrefixEvaluator, nested, problem_of
-from stages.step_pairs import OPENING, Fork
+from stages.step_pairs import Fork
+from stages.surprisal import PREFILL
 from verifiers.audit import version
 
 
@@ -146,4 +147,4 @@ class PairStep(Continues, Group):
 
     def _opened(self, text: str) -> str:
         """With the tag that a chat template puts in front, where `opening` is left to it."""
-        return text if self.opening else OPENING + text
+        return text if self.opening else PREFILL + text

@@ -18,7 +18,7 @@ from pipeline.stage import Fan, Row
 from schemas.columns import COMPLETION, MODE, REFORMAT_COLUMNS, SEGMENTS, Column
 from stages.candidates import CANDIDATE_COLUMNS, SOURCE_READS, candidate, refusal
 from stages.pair_modes import LONG, SHORT
-from stages.step_pairs import OPENING
+from stages.surprisal import PREFILL
 
 METHOD = "autol2s"
 _EASY = "easy"
@@ -70,6 +70,6 @@ def _segments(reasoning: str, paths: list[tuple[str, str, str]]) -> list[Row]:
         start = at + len(f"{marker}\n")
         at = start + len(text) + len("\n\n")
         kind = SHORT if mode == _EASY else LONG
-        found.append({"start": len(OPENING) + start, "end": len(OPENING) + start + len(text), "kind": kind})
-    assert found[-1]["end"] == len(OPENING) + len(reasoning)
+        found.append({"start": len(PREFILL) + start, "end": len(PREFILL) + start + len(text), "kind": kind})
+    assert found[-1]["end"] == len(PREFILL) + len(reasoning)
     return found

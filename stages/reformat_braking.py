@@ -28,7 +28,7 @@ from schemas.trace import Step, segment
 from stages.candidates import CANDIDATE_COLUMNS, SOURCE_READS, candidate, refusal, unfit_reason
 from stages.score_overthinking import marker_share
 from stages.stated_answer import states_answer
-from stages.step_pairs import OPENING
+from stages.surprisal import PREFILL
 from stages.thoughts import language_of
 from verifiers.math import MathVerifier
 
@@ -81,7 +81,7 @@ class ReformatBraking(Fan):
         if cut is None:
             return [refusal(row, METHOD, reason, **columns)]
         shown, brake = row["reasoning"][: cut.masked].rstrip(), self.braking or _BRAKES[self.variant]
-        start, end = len(OPENING) + cut.kept, len(OPENING) + len(shown)
+        start, end = len(PREFILL) + cut.kept, len(PREFILL) + len(shown)
         behind = end + len("\n\n")
         columns[SEGMENTS.name] = [
             {"start": start, "end": end, "kind": "masked"},

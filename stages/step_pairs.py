@@ -12,10 +12,8 @@ from pipeline.stage import Row
 from schemas import tokens
 from schemas.trace import Step, segment
 from stages.preferences import n_tokens
+from stages.surprisal import PREFILL
 from verifiers.audit import audit
-
-OPENING = "<think>\n"
-"""What opens the thought in a release (`schemas.markup`)."""
 
 
 @dataclass(frozen=True)
@@ -63,7 +61,7 @@ class Fork:
             "pair_kind": "step",
             "chosen_id": chosen_id,
             "rejected_id": self.row["trace_id"],
-            "prefix": OPENING + self.prefix,
+            "prefix": PREFILL + self.prefix,
             "chosen_text": chosen,
             "rejected_text": rejected,
             "n_chosen_tokens": count(chosen),
