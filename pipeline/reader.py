@@ -96,7 +96,7 @@ class Reader:
 
     def _load(self) -> Any:
         from ruamel.yaml import YAML
-        from ruamel.yaml.error import MarkedYAMLError
+        from ruamel.yaml.error import MarkedYAMLError, YAMLError
 
         try:
             data = YAML().load(self.path.read_text())
@@ -107,6 +107,8 @@ class Reader:
         except MarkedYAMLError as error:
             line = error.problem_mark.line + 1 if error.problem_mark else 1
             raise RecipeError(f"{self.path}:{line}: not valid YAML: {error.problem}") from None
+        except YAMLError as error:  # a character that YAML does not know, such as NUL
+            raise RecipeError(f"{self.path}:1: not valid YAML: {str(error).splitlines()[0]}") from None
         if not isinstance(data, dict):
             raise RecipeError(f"{self.path}:1: a recipe is a mapping with `name` and `nodes`")
         return data

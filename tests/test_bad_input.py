@@ -50,6 +50,7 @@ MISTAKES = {
     ),
     "a file that is not there": ("  x: {stage: ingest, path: no.jsonl}", r":4: node `x`: .*no\.jsonl"),
     "no stage at all": ("  x: {samples: 4}", r":4: node `x` needs a `stage`"),
+    "a character that YAML does not know": ("  x: {stage: ver\0ify}", r":1: not valid YAML: unacceptable character"),
 }
 
 
