@@ -215,7 +215,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--families", default=",".join(ALL), help="names, with commas")
     parser.add_argument("--steps", type=int, default=0, help="optimiser steps; those of the recipes unless given")
-    parser.add_argument("--cold-steps", type=int, default=150, help="supervised steps of a cold start")
+    parser.add_argument("--cold-steps", type=int, default=300, help="supervised steps of a cold start")
     parser.add_argument("--seeds", type=int, default=1)
     parser.add_argument("--problems", type=int, default=200, help="to test on")
     parser.add_argument("--answers", type=int, default=2, help="answers per test problem")

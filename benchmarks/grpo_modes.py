@@ -3,7 +3,9 @@
     tiny.world ──> problem, a verbose or a brief trace under its tag ──> trainer.sft, `steps` of 16 ──> model
 
 AdaCtrl and Thinkless start from such a model; the plain teacher knows no tag. Which problem gets which mode is drawn by
-chance, so that choosing is left to reinforcement learning.
+chance, so that choosing is left to reinforcement learning. AdaCtrl's own tags, [Easy] and [Hard], are nine tokens here
+that the tiny teacher has hardly met: after 150 steps it wrote them in a muddled order. Two words of its own vocabulary,
+a token each, stand for them.
 """
 
 import random
@@ -32,7 +34,7 @@ def cold_started(family: str, teacher: str, folder: Path, steps: int, seed: int)
     rng = random.Random(derive_seed(seed, "cold start"))
     pl.DataFrame({"messages": [turns(family, rng) for _ in range(N_ROWS)]}).write_parquet(rows)
     config = SftConfig(
-        model=teacher, data=str(rows), output=str(folder), seed=seed, n_steps=steps, learning_rate=5e-4, batch_size=16,
+        model=teacher, data=str(rows), output=str(folder), seed=seed, n_steps=steps, learning_rate=1e-3, batch_size=16,
         micro_batch_size=16, max_length=1024, dtype="fp32", log_every=steps, execution=Execution(device="cpu"),
     )  # fmt: skip
     sft.train(config, show=lambda _: None)
@@ -52,5 +54,5 @@ def turns(family: str, rng: random.Random) -> list[dict[str, str]]:
 def tagged(family: str, trace: str, is_brief: bool) -> str:
     """AdaCtrl puts its tag in front; Thinkless answers without a thought, here with brief steps and no opening tag."""
     if family == "adactrl":
-        return f"{'[Easy]' if is_brief else '[Hard]'}\n{trace}"
+        return f" {'easy' if is_brief else 'careful'}\n{trace}"
     return trace.removeprefix("<think>\n").replace("\n</think>\n", "\n") if is_brief else trace

@@ -6,13 +6,13 @@ Commands parse, call one function of the engine room and print. Heavy imports wa
 
 import json
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from pipeline.exit_codes import sentences
 from trainer.cli import app as train
 
 if TYPE_CHECKING:
@@ -34,21 +34,6 @@ Input = Annotated[str, typer.Option("--input", help="Another source in place of 
 Limit = Annotated[int, typer.Option("--limit", min=0, help="Take only so many problems; 0 takes all.")]
 EngineName = Annotated[str, typer.Option("--engine", help="Another model for every engine; `tiny`: the embedded one.")]
 STORE = ".laconic"
-
-
-@contextmanager
-def _sentences() -> Iterator[None]:
-    """Turns the project's errors into their sentence and an exit code."""
-    from pipeline.errors import EngineError, LaconicError, RunFailed
-
-    try:
-        yield
-    except LaconicError as error:
-        typer.echo(f"error: {error}", err=True)
-        raise typer.Exit(1 if isinstance(error, RunFailed | EngineError) else 2) from None
-    except KeyboardInterrupt:
-        typer.echo("stopped; what was computed is kept: run again to go on", err=True)
-        raise typer.Exit(130) from None
 
 
 def _recipe(path: Path, input_: str, limit: int, engine: str) -> "Recipe":
@@ -92,7 +77,7 @@ def run_command(
     from pipeline import summary
     from pipeline.progress import PlainProgress, TerminalProgress
 
-    with _sentences():
+    with sentences():
         from pipeline.facts import candidates, facts
         from pipeline.report import write_report
         from pipeline.run import run
@@ -117,7 +102,7 @@ def plan_command(
     """Show what `run` would do: rows known and to compute, calls, tokens, time. Computes nothing."""
     from pipeline import summary
 
-    with _sentences():
+    with sentences():
         from pipeline.bind import bind
         from pipeline.plan import plan
         from pipeline.store import Store
@@ -152,7 +137,7 @@ def eval_command(
     """Measure accuracy and tokens of a model, or of several, on a set of problems. Answers are kept in the store."""
     from pipeline.progress import PlainProgress, TerminalProgress
 
-    with _sentences():
+    with sentences():
         from trainer import evaluation
         from trainer.evaluation_plot import plot_report, refuse_unplottable
         from trainer.evaluation_table import print_report
@@ -186,7 +171,7 @@ def export_command(
     as_json: AsJson = False,
 ) -> None:
     """Write a released data set in the layout of another trainer."""
-    with _sentences():
+    with sentences():
         from pipeline.errors import LaconicError
         from trainer.errors import TrainError
         from trainer.export.export import export, lines
@@ -205,7 +190,7 @@ def status(store: StoreUrl = STORE, as_json: AsJson = False) -> None:
     from pipeline import queries, summary
     from pipeline.store import Store
 
-    with _sentences():
+    with sentences():
         _print(as_json, queries.status(Store.open(store, create=False)), summary.print_status)
 
 
@@ -219,7 +204,7 @@ def show(
     """Print a record's whole passage through a run: what each node wrote, and what rejected it."""
     from pipeline import queries, summary
 
-    with _sentences():
+    with sentences():
         _print(as_json, queries.passage(_open_run(store, run), id), summary.print_passage)
 
 
@@ -233,7 +218,7 @@ def diff(
     """Compare two runs: what changed in the recipe, and which rows came, went or changed."""
     from pipeline import queries, summary
 
-    with _sentences():
+    with sentences():
         compared = queries.difference(_open_run(store, old), _open_run(store, new))
         _print(as_json, compared, summary.print_difference)
 
@@ -245,7 +230,7 @@ def report(
     as_json: AsJson = False,
 ) -> None:
     """Write the report of a run again and print its path."""
-    with _sentences():
+    with sentences():
         from pipeline.facts import candidates, facts
         from pipeline.report import write_report
 
@@ -266,7 +251,7 @@ def gc(
     """Remove what no kept run refers to. Answers of models are kept unless --calls is given: they cost most."""
     from pipeline import summary
 
-    with _sentences():
+    with sentences():
         from pipeline.gc import collect
         from pipeline.store import Store
 
@@ -280,7 +265,7 @@ def stages(
     """List the stages that a recipe can name, or one with its fields."""
     from pipeline import queries, summary
 
-    with _sentences():
+    with sentences():
         _print(as_json, queries.stages(name), summary.print_stages)
 
 

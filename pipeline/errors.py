@@ -5,7 +5,8 @@
     ├── StoreError       the store is locked, unreadable, full or of another version
     ├── EngineError      a model cannot be loaded or its service refuses us; no retry will help
     │   └── EngineLost   the engine died or timed out; the call is retried and never remembered
-    └── RunFailed        work was done and kept, but the run could not finish
+    ├── RunFailed        work was done and kept, but the run could not finish
+    └── TrainError       in `trainer`: a training is refused before its first step
 
     RequestRefused       an engine that works cannot answer this one request; the row's fault, so it becomes a bad row
 

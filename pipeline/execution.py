@@ -8,13 +8,16 @@ engines:
 """
 
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from pipeline.engines.engine import EngineConfig
 from pipeline.errors import RecipeError
+from pipeline.marked_yaml import FileKind, load, mistakes, plain
 from pipeline.store import DEFAULT_PARTITIONS
+
+EXECUTION = FileKind("execution config", "`executor` and `engines`", "`ray_configs/` holds examples")
 
 
 class ExecutionConfig(BaseModel):
@@ -49,16 +52,9 @@ class ExecutionConfig(BaseModel):
     @staticmethod
     def read(path: str | Path) -> "ExecutionConfig":
         """Raises RecipeError with every mistake of the file."""
-        from ruamel.yaml import YAML
-        from ruamel.yaml.error import YAMLError
-
+        data = load(Path(path), EXECUTION)
         try:
-            data: Any = YAML(typ="safe").load(Path(path).read_text()) or {}
-            return ExecutionConfig.model_validate(data)
-        except OSError as error:
-            raise RecipeError(f"{path}: cannot be read ({error.strerror}); `ray_configs/` holds examples") from None
-        except YAMLError as error:
-            raise RecipeError(f"{path}: not valid YAML: {error}") from None
+            return ExecutionConfig.model_validate(plain(data))
         except ValidationError as error:
-            lines = [f"{path}: {'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors(include_url=False)]
-            raise RecipeError("\n".join(lines)) from None
+            found = sorted(mistakes(ExecutionConfig, error, data))
+            raise RecipeError("\n".join(f"{path}:{line}: {text}" for line, text in found)) from None

@@ -13,11 +13,14 @@ from pipeline.check import Mistake, check, default_parents
 from pipeline.engines.engine import EngineSpec
 from pipeline.errors import RecipeError
 from pipeline.execution import ExecutionConfig
-from pipeline.lookup import ROOT, did_you_mean, resolve, stage_class, with_locations
+from pipeline.lookup import ROOT, resolve, stage_class, with_locations
+from pipeline.marked_yaml import FileKind, line_of, load, mistakes, plain
 from pipeline.stage import Source, Stage
 
 if TYPE_CHECKING:
     from pipeline.recipe import Node, Recipe
+
+RECIPE = FileKind("recipe", "`name` and `nodes`", "`laconic recipes` lists those that ship")
 
 
 class Change(BaseModel):
@@ -62,7 +65,7 @@ class Reader:
     def recipe(self) -> "Recipe":
         from pipeline.recipe import Recipe
 
-        self.data = data = self._load()
+        self.data = data = load(self.path, RECIPE)
         raw_nodes, raw_engines = self._mapping(data, "nodes"), self._mapping(data, "engines")
         nodes = {str(name): self._node(raw_nodes, name) for name in raw_nodes}
         engines = {str(name): self._engine(raw_engines, name) for name in raw_engines}
@@ -84,7 +87,7 @@ class Reader:
 
     def _located(self, mistake: Mistake) -> tuple[int, str]:
         places = (mistake.section, mistake.name, mistake.field)
-        return _deep_line(self.data, places), f"{mistake.section.removesuffix('s')} `{mistake.name}`: {mistake.text}"
+        return line_of(self.data, places), f"{mistake.section.removesuffix('s')} `{mistake.name}`: {mistake.text}"
 
     def _check_the_rest(self, nodes: "dict[str, Node | None]", engines: dict[str, EngineSpec | None]) -> None:
         stages = {name: node.stage if node else None for name, node in nodes.items()}
@@ -94,45 +97,26 @@ class Reader:
             parents[name] = default_parents(list(nodes), name, stages[name]) if after is None else after
         self.mistakes += map(self._located, check(stages, parents, engines, ExecutionConfig()))
 
-    def _load(self) -> Any:
-        from ruamel.yaml import YAML
-        from ruamel.yaml.error import MarkedYAMLError, YAMLError
-
-        try:
-            data = YAML().load(self.path.read_text())
-        except FileNotFoundError:
-            raise RecipeError(f"there is no recipe {self.path}; `laconic recipes` lists those that ship") from None
-        except (IsADirectoryError, UnicodeDecodeError) as error:
-            raise RecipeError(f"{self.path} is not a recipe: {error}") from None
-        except MarkedYAMLError as error:
-            line = error.problem_mark.line + 1 if error.problem_mark else 1
-            raise RecipeError(f"{self.path}:{line}: not valid YAML: {error.problem}") from None
-        except YAMLError as error:  # a character that YAML does not know, such as NUL
-            raise RecipeError(f"{self.path}:1: not valid YAML: {str(error).splitlines()[0]}") from None
-        if not isinstance(data, dict):
-            raise RecipeError(f"{self.path}:1: a recipe is a mapping with `name` and `nodes`")
-        return data
-
     def _mapping(self, data: Any, key: str) -> Any:
         value = data.get(key) or {}
         if isinstance(value, dict):
             return value
-        self.mistakes.append((_line(data, key), f"`{key}` must be a mapping of names"))
+        self.mistakes.append((line_of(data, (key,)), f"`{key}` must be a mapping of names"))
         return {}
 
     def _node(self, nodes: Any, name: str) -> "Node | None":
         from pipeline.recipe import Node
 
-        raw, line = nodes[name], _line(nodes, name)
+        raw, line = nodes[name], line_of(nodes, (name,))
         if not isinstance(raw, dict) or "stage" not in raw:
             self.mistakes.append((line, f"node `{name}` needs a `stage`; `laconic stages` lists them"))
             return None
         try:
             cls = stage_class(str(raw["stage"]))
         except LookupError as error:
-            self.mistakes.append((_line(raw, "stage"), f"node `{name}`: {error.args[0]}"))
+            self.mistakes.append((line_of(raw, ("stage",)), f"node `{name}`: {error.args[0]}"))
             return None
-        fields = {key: _plain(value) for key, value in raw.items() if key not in ("stage", "from")}
+        fields = {key: plain(value) for key, value in raw.items() if key not in ("stage", "from")}
         stage = self._validate(cls, fields, raw, f"node `{name}`: ")
         if stage is None:
             return None
@@ -143,9 +127,9 @@ class Reader:
     def _engine(self, engines: Any, name: str) -> EngineSpec | None:
         raw = engines[name]
         if not isinstance(raw, dict):
-            self.mistakes.append((_line(engines, name), f"engine `{name}` needs a `model`"))
+            self.mistakes.append((line_of(engines, (name,)), f"engine `{name}` needs a `model`"))
             return None
-        spec = self._validate(EngineSpec, _plain(raw), raw, f"engine `{name}`: ")
+        spec = self._validate(EngineSpec, plain(raw), raw, f"engine `{name}`: ")
         if spec is None:
             return None
         spec = self.change.engine_spec(spec)
@@ -155,52 +139,7 @@ class Reader:
 
     def _validate(self, cls: type[BaseModel], values: Any, raw: Any, place: str = "") -> Any:
         try:
-            return cls.model_validate({key: _plain(value) for key, value in values.items()})
+            return cls.model_validate({key: plain(value) for key, value in values.items()})
         except ValidationError as error:
-            for mistake in error.errors(include_url=False):
-                self.mistakes.append((_deep_line(raw, mistake["loc"]), place + _sentence(cls, mistake)))
+            self.mistakes += [(line, place + text) for line, text in mistakes(cls, error, raw)]
         return None
-
-
-def _sentence(cls: type[BaseModel], mistake: Any) -> str:
-    name = ".".join(map(str, mistake["loc"]))
-    if mistake["type"] == "extra_forbidden" and len(mistake["loc"]) == 1:
-        return f"there is no field `{name}`{did_you_mean(name, list(cls.model_fields))}"
-    if mistake["type"] == "missing":
-        return f"`{name}` is missing"
-    text = mistake["msg"].removeprefix("Value error, ")
-    return f"`{name}`: {text}, not {str(mistake['input'])[:80]!r}" if name else text
-
-
-def _line(mapping: Any, key: Any) -> int:
-    """Line of a key, counted from 1."""
-    try:
-        return mapping.lc.key(key)[0] + 1
-    except (AttributeError, KeyError):
-        return 1
-
-
-def _deep_line(raw: Any, places: tuple[Any, ...]) -> int:
-    """Line of the deepest part of `places` that stands in the file; of the mapping itself if none does."""
-    marked: Any = raw
-    line = marked.lc.line + 1 if hasattr(marked, "lc") else 1
-    for place in places:
-        if isinstance(marked, dict) and place in marked:
-            line = _line(marked, place)
-        elif isinstance(marked, list) and isinstance(place, int) and place < len(marked):
-            line = marked.lc.item(place)[0] + 1  # type: ignore[attr-defined]
-        else:
-            break
-        marked = marked[place]
-    return line
-
-
-def _plain(value: Any) -> Any:
-    """YAML's annotated containers as plain Python; the key `null`, which YAML reads as None, under its name."""
-    if isinstance(value, dict):
-        return {"null" if key is None else str(key): _plain(item) for key, item in value.items()}
-    if isinstance(value, list):
-        return [_plain(item) for item in value]
-    if isinstance(value, str):
-        return str(value)
-    return value

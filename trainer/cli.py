@@ -9,12 +9,12 @@ imports wait until a command runs, so that `laconic --help` stays quick.
 import json
 import os
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+
+from pipeline.exit_codes import sentences
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, help="Train a model on shards, or merge two.")
 
@@ -24,22 +24,7 @@ Resume = Annotated[bool, typer.Option("--resume", help="Go on from the last chec
 Data = Annotated[str, typer.Option("--data", help="Another data set in place of the configuration's.")]
 Output = Annotated[str, typer.Option("--output", help="Another output folder.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object for programs.")]
-
-
-@contextmanager
-def _sentences() -> Iterator[None]:
-    """Turns the trainer's errors into their sentence and an exit code."""
-    from pipeline.errors import LaconicError
-    from trainer.errors import TrainError
-
-    try:
-        yield
-    except (TrainError, LaconicError) as error:
-        typer.echo(f"error: {error}", err=True)
-        raise typer.Exit(2) from None
-    except KeyboardInterrupt:
-        typer.echo("stopped; `--resume` goes on from the last checkpoint", err=True)
-        raise typer.Exit(130) from None
+WHEN_STOPPED = "`--resume` goes on from the last checkpoint"
 
 
 def _quiet() -> None:
@@ -76,7 +61,7 @@ def _train(method: str, kind: str, path: Path, dry_run: bool, resume: bool, data
 
 def _command(method: str, kind: str, *asked: Any, as_json: bool) -> None:
     _quiet()
-    with _sentences():
+    with sentences(WHEN_STOPPED):
         facts = _train(method, kind, *asked)
         if as_json:
             typer.echo(json.dumps(facts, ensure_ascii=False))
@@ -131,7 +116,7 @@ def merge(
 ) -> None:
     """Mix the weights of a long and a short reasoner (Kimi k1.5's long2short merge)."""
     _quiet()
-    with _sentences():
+    with sentences(WHEN_STOPPED):
         from trainer.merge import merge_models
         from trainer.setup import require_trl
 

@@ -8,16 +8,19 @@ otherwise, so `max_length` has no default here: whoever trains on traces has to 
 """
 
 import json
-from collections.abc import Sequence
 from hashlib import blake2b
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from pipeline.lookup import resolve
+from pipeline.marked_yaml import FileKind, load, mistakes, plain
 from trainer.errors import TrainError
 
-ROOT = Path(__file__).resolve().parent.parent
+TRAINING = FileKind(
+    "training configuration", "`model`, `data` and `output`", "`recipes/train/` holds examples", TrainError
+)
 Config = TypeVar("Config", bound="TrainConfig")
 
 DpoLoss = Literal[
@@ -244,70 +247,12 @@ def read_config(kind: type[Config], path: str | Path, **changes: str) -> Config:
     TrainError with every mistake and its line.
     """
     path = Path(path)
-    data = _load(path)
-    values = {str(key): _plain(value) for key, value in data.items()}
-    values |= {key: value for key, value in changes.items() if value}
+    data = load(path, TRAINING)
+    values = plain(data) | {key: value for key, value in changes.items() if value}
     try:
         config = kind.model_validate(values)
     except ValidationError as error:
-        found = sorted((_line(data, e["loc"]), _sentence(kind, e)) for e in error.errors(include_url=False))
+        found = sorted(mistakes(kind, error, data))
         raise TrainError("\n".join(f"{path}:{line}: {text}" for line, text in found)) from None
-    places = {name: _resolve(getattr(config, name), path.parent) for name in ("model", "chat_template", "data")}
+    places = {name: resolve(getattr(config, name), path.parent) for name in ("model", "chat_template", "data")}
     return config.model_copy(update=places)
-
-
-def _load(path: Path) -> Any:
-    from ruamel.yaml import YAML
-    from ruamel.yaml.error import MarkedYAMLError, YAMLError
-
-    try:
-        data = YAML().load(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError) as error:
-        reason = getattr(error, "strerror", None) or "it is not text"
-        raise TrainError(f"{path}: cannot be read ({reason}); `recipes/train/` holds examples") from None
-    except MarkedYAMLError as error:
-        line = error.problem_mark.line + 1 if error.problem_mark else 1
-        raise TrainError(f"{path}:{line}: not valid YAML: {error.problem}") from None
-    except YAMLError as error:
-        raise TrainError(f"{path}:1: not valid YAML: {str(error).splitlines()[0]}") from None
-    if not isinstance(data, dict):
-        raise TrainError(f"{path}:1: a training configuration is a mapping with `model`, `data` and `output`")
-    return data
-
-
-def _line(marked: Any, places: Sequence[str | int]) -> int:
-    """Line, counted from 1, of the deepest of `places` that stands in the file."""
-    line = 1
-    for place in places:
-        if isinstance(marked, dict) and place in marked:
-            line = marked.lc.key(place)[0] + 1  # type: ignore[attr-defined]
-        elif isinstance(marked, list) and isinstance(place, int) and place < len(marked):
-            line = marked.lc.item(place)[0] + 1  # type: ignore[attr-defined]
-        else:
-            break
-        marked = marked[place]
-    return line
-
-
-def _sentence(kind: type[BaseModel], mistake: Any) -> str:
-    name = ".".join(map(str, mistake["loc"]))
-    if mistake["type"] == "extra_forbidden" and len(mistake["loc"]) == 1:
-        return f"there is no field `{name}`; there are: {', '.join(kind.model_fields)}"
-    if mistake["type"] == "missing":
-        return f"`{name}` is missing"
-    text = mistake["msg"].removeprefix("Value error, ")
-    return f"`{name}`: {text}, not {str(mistake['input'])[:80]!r}" if name else text
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {str(key): _plain(item) for key, item in value.items()}
-    if isinstance(value, list):
-        return [_plain(item) for item in value]
-    return str(value) if isinstance(value, str) else value
-
-
-def _resolve(place: str, folder: Path) -> str:
-    if not place or "://" in place or Path(place).is_absolute() or Path(place).exists():
-        return place
-    return next((str(base / place) for base in (folder, ROOT) if (base / place).exists()), place)

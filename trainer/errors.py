@@ -1,8 +1,7 @@
-"""The one error of the trainer that is meant for the user: a sentence with the place and the remedy.
+"""The trainer's error, one of those whose message is meant for the user; the command line ends with exit code 2."""
 
-The command line turns it into that sentence and exit code 2; `trainer` itself does not know the engine room.
-"""
+from pipeline.errors import LaconicError
 
 
-class TrainError(Exception):
+class TrainError(LaconicError):
     """Raised before any weight is loaded, or before the first step: nothing has been trained."""
