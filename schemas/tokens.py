@@ -35,7 +35,10 @@ def _folder(name: str) -> str:
 @lru_cache(maxsize=8)
 def _tokenizer(name: str) -> Callable[[str], int]:
     if (path := _tokenizer_json(_folder(name))) is not None:
-        fast = Tokenizer.from_file(path)
+        try:
+            fast = Tokenizer.from_file(path)
+        except Exception as error:  # tokenizers has no class of its own, so that nothing narrower would do
+            raise _refusal(name, error) from error
         fast.no_truncation()
         return piece_counter(fast) or (lambda text: len(fast.encode(text, add_special_tokens=False).ids))
     from transformers import AutoTokenizer
@@ -43,11 +46,15 @@ def _tokenizer(name: str) -> Callable[[str], int]:
     try:
         tokenizer = AutoTokenizer.from_pretrained(_folder(name))
     except (OSError, ValueError, KeyError) as error:
-        reason = str(error).strip().split("\n")[0]
-        raise ValueError(
-            f"token_counter {name!r} cannot be loaded ({reason}); give a tokenizer folder, a Hub id or {ESTIMATE!r}"
-        ) from error
+        raise _refusal(name, error) from error
     return lambda text: len(tokenizer(text, add_special_tokens=False, verbose=False)["input_ids"])
+
+
+def _refusal(name: str, error: Exception) -> ValueError:
+    reason = str(error).strip().split("\n")[0]
+    return ValueError(
+        f"token_counter {name!r} cannot be loaded ({reason}); give a tokenizer folder, a Hub id or {ESTIMATE!r}"
+    )
 
 
 def _tokenizer_json(name: str) -> str | None:

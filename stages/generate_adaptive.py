@@ -22,8 +22,9 @@ from pipeline.engines.engine import NamedEngine
 from pipeline.stage import Row
 from schemas.columns import ADAPTIVE_COLUMNS, TRACE_COLUMNS, Column
 from schemas.verdict import Outcome
+from schemas.wilson import wilson_interval
 from stages.generate import Generate
-from stages.grade_pass_rate import COUNTED, wilson_interval
+from stages.grade_pass_rate import COUNTED
 from stages.verify import Verify
 
 
@@ -76,7 +77,7 @@ class GenerateAdaptive(Generate):
         return "budget" if len(outcomes) >= self.samples else ""
 
     def _is_narrow(self, n_correct: int, n_rollouts: int) -> bool:
-        low, high = wilson_interval(n_correct, n_rollouts)
+        low, high = wilson_interval(n_correct / n_rollouts, n_rollouts)
         return high - low <= self.max_interval_width
 
     def _outcome(self, row: Row, trace: Row) -> str:

@@ -18,9 +18,9 @@ from pydantic import Field
 from pipeline.stage import Group, Row
 from schemas.columns import GRADE_COLUMNS, Column
 from schemas.verdict import Outcome
+from schemas.wilson import wilson_interval
 
 COUNTED = (Outcome.CORRECT, Outcome.INCORRECT, Outcome.UNPARSED)
-_Z_95 = 1.959963984540054
 
 
 class GradePassRate(Group):
@@ -37,7 +37,7 @@ class GradePassRate(Group):
         return [dict(grade) for _ in rows]
 
     def _grade(self, n_rollouts: int, n_correct: int) -> Row:
-        low, high = wilson_interval(n_correct, n_rollouts) if n_rollouts else (None, None)
+        low, high = wilson_interval(n_correct / n_rollouts, n_rollouts) if n_rollouts else (None, None)
         return {
             "n_rollouts": n_rollouts,
             "n_correct": n_correct,
@@ -53,12 +53,3 @@ class GradePassRate(Group):
             return None
         pass_rate = n_correct / n_rollouts
         return sqrt((1 - pass_rate) / pass_rate * n_rollouts / (n_rollouts - self.ddof))
-
-
-def wilson_interval(n_correct: int, n_rollouts: int) -> tuple[float, float]:
-    """The 95 % score interval of a proportion (Wilson 1927); unlike the normal one it is right at 0 and 1."""
-    p, z2 = n_correct / n_rollouts, _Z_95**2
-    centre = p + z2 / (2 * n_rollouts)
-    half_width = _Z_95 * sqrt(p * (1 - p) / n_rollouts + z2 / (4 * n_rollouts**2))
-    scale = 1 + z2 / n_rollouts
-    return max(0.0, (centre - half_width) / scale), min(1.0, (centre + half_width) / scale)

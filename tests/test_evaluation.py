@@ -13,11 +13,11 @@ from typer.testing import CliRunner
 from pipeline.cli import app
 from pipeline.execution import ExecutionConfig
 from pipeline.lookup import ROOT
-from stages.grade_pass_rate import wilson_interval
+from schemas.wilson import wilson_interval
 from trainer.evaluation import EvaluationConfig, evaluate, report, slug
 from trainer.evaluation_answers import level_in
 from trainer.evaluation_plot import Point, overlap, place_labels, plot_points
-from trainer.evaluation_statistics import BOOTSTRAP, WILSON, ratio, share, wilson
+from trainer.evaluation_statistics import BOOTSTRAP, WILSON, ratio, share
 from trainer.evaluation_table import print_report
 
 INLINE = str(ROOT / "ray_configs" / "inline.yaml")
@@ -187,8 +187,7 @@ def test_models_and_sets_give_their_recipes_a_name(place, name):
 
 def test_few_problems_get_the_wilson_interval_for_as_many_trials():
     few = share(np.array([1.0] * 5), np.ones(5), seed=1)
-    assert few.method == WILSON and few.interval == pytest.approx(wilson_interval(5, 5))
-    assert wilson(0.3, 10) == pytest.approx(wilson_interval(3, 10))
+    assert few.method == WILSON and few.interval == wilson_interval(1.0, 5)
 
 
 def test_a_sure_model_on_many_problems_still_has_an_interval():

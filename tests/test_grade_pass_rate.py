@@ -2,7 +2,8 @@
 
 import pytest
 
-from stages.grade_pass_rate import GradePassRate, wilson_interval
+from schemas.wilson import wilson_interval
+from stages.grade_pass_rate import GradePassRate
 
 
 def grade(*outcomes, parent_id=None):
@@ -43,7 +44,7 @@ def test_cv_of_four_rollouts_takes_the_published_values(n_correct, cv):
     ("n_correct", "n", "low", "high"), [(0, 10, 0.0, 0.2775), (5, 10, 0.2366, 0.7634), (10, 10, 0.7225, 1.0)]
 )
 def test_the_wilson_interval_is_the_textbook_one(n_correct, n, low, high):
-    assert wilson_interval(n_correct, n) == pytest.approx((low, high), abs=1e-4)
+    assert wilson_interval(n_correct / n, n) == pytest.approx((low, high), abs=1e-4)
 
 
 @pytest.mark.parametrize(("outcomes", "cv"), [(("correct", "incorrect"), 2**0.5), (("correct",), None)])

@@ -147,3 +147,9 @@ def test_pieces_are_forgotten_before_they_fill_the_memory(monkeypatch):
 def test_a_tokenizer_that_is_not_there_is_one_sentence(tmp_path):
     with pytest.raises(ValueError, match=r"token_counter .* cannot be loaded .*words\*1.3"):
         tokens.counter(str(tmp_path / "missing"))
+
+
+def test_a_counter_whose_tokenizer_is_cut_off_is_refused_with_the_remedy(tmp_path):
+    (tmp_path / "tokenizer.json").write_text('{"model": {"type": "BPE", "vo')
+    with pytest.raises(ValueError, match=r"token_counter .* cannot be loaded \(EOF .*\); give a tokenizer folder"):
+        tokens.counter(str(tmp_path))

@@ -8,6 +8,7 @@ from pydantic import ValidationError
 from tests.train_rows import TEACHER, dpo_config, sft_config
 from trainer.config import DpoConfig, SftConfig, read_config
 from trainer.errors import TrainError
+from trainer.grpo_config import GrpoConfig
 
 RECIPES = Path(__file__).parents[1] / "recipes" / "train"
 GOOD = f"model: {TEACHER}\ndata: d\noutput: o\nlearning_rate: 1.0e-4\nmax_length: 512\nbatch_size: 4\n"
@@ -35,6 +36,22 @@ def test_each_mistake_is_named_with_its_line(tmp_path):
     assert [line.split(":")[1] for line in found] == ["7", "9"]
     assert "there is no field `learn_rate`" in found[0]
     assert "`lora.rank`: Input should be greater than or equal to 1" in found[1]
+
+
+def test_a_field_or_term_that_is_not_there_is_answered_with_those_that_are(tmp_path):
+    (field,) = mistakes(tmp_path, GOOD + "learning_rat: 1\n")
+    assert "there is no field `learning_rat`; did you mean `learning_rate`?" in field
+    (tmp_path / "grpo.yaml").write_text(GOOD + "rewards:\n  - {term: outcome}\n  - {term: kimi_len}\n")
+    with pytest.raises(TrainError, match=r"grpo\.yaml:9: `rewards\.1`: there is no term `kimi_len`; did you mean `kimi_length`"):
+        read_config(GrpoConfig, tmp_path / "grpo.yaml")
+
+
+def test_a_mistake_within_a_term_has_the_line_of_its_field(tmp_path):
+    (tmp_path / "grpo.yaml").write_text(GOOD + "rewards:\n  - term: outcome\n    weight: heavy\n")
+    with pytest.raises(
+        TrainError, match=r"grpo\.yaml:9: `rewards\.0\.outcome\.weight`: Input should be a valid number"
+    ):
+        read_config(GrpoConfig, tmp_path / "grpo.yaml")
 
 
 def test_a_file_without_a_length_is_refused_because_trl_would_cut_at_1024(tmp_path):

@@ -16,7 +16,7 @@ from transformers import TrainerCallback, TrainerControl, TrainerState, Training
 
 METRICS = "metrics.jsonl"
 KEPT = ("accuracy", "reward", "budget", "entropy")
-KEPT_GROUPS = ("reward/", "outcome/", "mode/", "share/")
+KEPT_GROUPS = ("reward/", "outcome/", "mode/", "share/", "sampling/")
 """Names, and beginnings of names, that a GRPO run logs beside those of every training."""
 ACCURACIES = ("rewards/accuracies", "mean_token_accuracy")
 """TRL's names: share of pairs told apart (DPO), share of tokens that the student would have written (SFT)."""

@@ -15,18 +15,17 @@ rather than too narrow: a pass rate varies at most as much as a coin.
 
 from dataclasses import dataclass, field
 from functools import lru_cache
-from math import sqrt
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.seeds import derive_seed
+from schemas.wilson import wilson_interval
 
 N_DRAWS = 2000
 """The ends of a 95 % interval then vary by about 3 % of its width between seeds."""
 MIN_PROBLEMS = 20
-Z_95 = 1.959963984540054
 BOOTSTRAP, WILSON = "bootstrap over problems", "wilson"
 _DRAWS_AT_ONCE = 256
 Array = NDArray[np.float64]
@@ -83,15 +82,7 @@ def share(hits: Array, trials: Array, seed: int) -> Estimate:
     found, n_problems = ratio(hits, trials, seed), int(np.atleast_2d(trials).max(axis=0, initial=0).sum())
     if not found.defined or (n_problems >= MIN_PROBLEMS and np.ptp(found.draws) > 0):
         return found
-    return Estimate(found.value, found.draws, wilson(found.value, n_problems), WILSON)
-
-
-def wilson(value: float, n: int) -> tuple[float, float]:
-    """The 95 % score interval of a share among n trials."""
-    scale = 1 + Z_95**2 / n
-    centre = (value + Z_95**2 / (2 * n)) / scale
-    half_width = Z_95 * sqrt(value * (1 - value) / n + Z_95**2 / (4 * n**2)) / scale
-    return max(0.0, centre - half_width), min(1.0, centre + half_width)
+    return Estimate(found.value, found.draws, wilson_interval(found.value, n_problems), WILSON)
 
 
 @lru_cache(maxsize=16)

@@ -37,7 +37,7 @@ def load_tokenizer(config: TrainConfig) -> "PreTrainedTokenizerBase":
 
     try:
         tokenizer = AutoTokenizer.from_pretrained(config.model, revision=config.revision or "main")
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, LookupError) as error:
         reason = str(error).splitlines()[0]
         raise TrainError(f"model: no tokenizer can be loaded from {config.model} ({reason})") from None
     if config.chat_template:

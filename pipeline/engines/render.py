@@ -20,7 +20,7 @@ def load_tokenizer(spec: EngineSpec) -> Any:
 
     try:
         tokenizer = AutoTokenizer.from_pretrained(spec.model, revision=spec.revision or None)
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, LookupError) as error:
         raise EngineError(f"the tokenizer of {spec.model} cannot be loaded: {_first_line(error)}") from error
     if spec.chat_template:
         tokenizer.chat_template = Path(spec.chat_template).read_text(encoding="utf-8")
