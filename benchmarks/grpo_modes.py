@@ -20,7 +20,7 @@ from trainer import sft
 from trainer.config import Execution, SftConfig
 from trainer.run import FINISHED
 
-N_ROWS = 1200
+N_ROWS = 2400
 VERBOSE, BRIEF = 0.8, 0.0
 FAMILIES = ("adactrl", "degrpo")
 
@@ -45,14 +45,20 @@ def turns(family: str, rng: random.Random) -> list[dict[str, str]]:
     problem = sample_problem(rng, rng.choice((1, 2)), held_out=False)
     is_brief = rng.random() < 0.5
     trace = write_trace(problem, rng, BRIEF if is_brief else VERBOSE)
-    while trace.slips:  # slips that are mended later would be learnt at full weight, and the student would make more
+    while trace.slips or (is_brief and len(trace.steps) > len(problem.ops) + 2):
+        # A slip that is mended later would be learnt at full weight; a re-check, which one brief trace in seven has,
+        # would blur what the two modes are.
         trace = write_trace(problem, rng, BRIEF if is_brief else VERBOSE)
     answer = tagged(family, response(trace, problem), is_brief)
     return [{"role": "user", "content": problem.text}, {"role": "assistant", "content": answer}]
 
 
 def tagged(family: str, trace: str, is_brief: bool) -> str:
-    """AdaCtrl puts its tag in front; Thinkless answers without a thought, here with brief steps and no opening tag."""
+    """AdaCtrl puts its tag in front. Thinkless answers without a thought, here in single lines under no opening tag:
+    a model this small keeps to a mode that it sees in the lines before, and forgets one that only a first token told.
+    """
     if family == "adactrl":
         return f" {'easy' if is_brief else 'careful'}\n{trace}"
-    return trace.removeprefix("<think>\n").replace("\n</think>\n", "\n") if is_brief else trace
+    if not is_brief:
+        return trace
+    return trace.removeprefix("<think>\n").replace("\n</think>\n", "\n").replace("\n\n", "\n")

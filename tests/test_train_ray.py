@@ -1,11 +1,14 @@
-"""Two processes of Ray train as one does: the same model, from the same batches, on CPUs."""
+"""Two processes of Ray train as one does: the same model, from the same batches, on CPUs; GRPO keeps groups whole."""
 
+import polars as pl
 import pytest
 import torch
 from safetensors.torch import load_file
 
+from tests.test_grpo import config as grpo_config
 from tests.train_rows import sft_config, sft_rows, write
 from trainer import sft
+from trainer.reward_log import REWARD_LOG
 
 pytestmark = [
     pytest.mark.slow,
@@ -35,3 +38,14 @@ def test_two_processes_learn_what_one_learns(tmp_path):
     assert facts["n_processes"] == 2
     one, two = (load_file(tmp_path / name / "model.safetensors") for name in ("one", "two"))
     assert all(torch.allclose(one[name], two[name], atol=2e-4) for name in one)
+
+
+def test_grpo_on_two_processes_of_ray_logs_every_group_once(tmp_path):
+    from trainer.ray_train import train_on_ray
+
+    placed = {"device": "cpu", "ray": {"num_workers": 2, "use_gpu": False}}
+    config = grpo_config(output=str(tmp_path / "o"), n_steps=2, levels=["1"], micro_batch_size=4, execution=placed)
+    facts = train_on_ray(config, "grpo", show=lambda line: None)
+    log = pl.read_ndjson(tmp_path / "o" / REWARD_LOG)
+    assert facts["n_processes"] == 2 and log["step"].to_list() == [1, 1, 2, 2]
+    assert set(log["n_rollouts"]) == {4} and log["problem_id"].n_unique() == 4

@@ -21,9 +21,11 @@ from trainer.shapers.normalise import Normalise
 
 
 class VllmConfig(Part):
-    """Generation by vLLM, through TRL, whose version 1.16 names vLLM 0.22 to 0.31 as its range. Not run here on a GPU.
+    """Generation by vLLM, through TRL, whose version 1.16 names vLLM 0.22 to 0.31 as its range.
 
-    `server` expects `vllm serve MODEL` with weight transfer and processed log-probabilities, see TRL's pages.
+    `colocate` is tested with 0.32 on a CPU, not on a GPU. The engine is in the type of the model's config, bfloat16 for
+    float32, whatever `dtype` says. `server`, which expects `vllm serve MODEL` with weight transfer and processed
+    log-probabilities (see TRL's pages), was not run.
     """
 
     mode: Literal["colocate", "server"] = "colocate"
@@ -121,6 +123,10 @@ class GrpoConfig(TrainConfig):
             raise ValueError(
                 f"`save_every` {self.save_every} would fall between two passes over one batch, which cannot be "
                 f"resumed; make it a multiple of `n_iterations` {self.n_iterations}"
+            )
+        if self.vllm and self.vllm.mode == "server" and self.execution.device == "cpu":
+            raise ValueError(
+                "`vllm.mode: server` gets its weights over NCCL, from a GPU; with `execution.device: cpu` take `colocate`"
             )
         loss_type = "dapo" if self.loss == "gppo" else self.loss
         if problems := composition_problems(self.rewards, self.budget, self.shapers, loss_type, self.n_rollouts):
