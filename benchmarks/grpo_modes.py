@@ -54,11 +54,7 @@ def turns(family: str, rng: random.Random) -> list[dict[str, str]]:
 
 
 def tagged(family: str, trace: str, is_brief: bool) -> str:
-    """AdaCtrl puts its tag in front. Thinkless answers without a thought, here in single lines under no opening tag:
-    a model this small keeps to a mode that it sees in the lines before, and forgets one that only a first token told.
-    """
+    """AdaCtrl puts its tag in front; Thinkless answers without a thought, here with brief steps and no opening tag."""
     if family == "adactrl":
         return f" {'easy' if is_brief else 'careful'}\n{trace}"
-    if not is_brief:
-        return trace
-    return trace.removeprefix("<think>\n").replace("\n</think>\n", "\n").replace("\n\n", "\n")
+    return trace.removeprefix("<think>\n").replace("\n</think>\n", "\n") if is_brief else trace

@@ -31,7 +31,6 @@ class FileKind:
 def load(path: Path, kind: FileKind) -> Any:
     """The mapping in a file, every part with its line; an empty file is an empty mapping. Raises `kind.error`."""
     from ruamel.yaml import YAML
-    from ruamel.yaml.comments import CommentedMap
     from ruamel.yaml.error import MarkedYAMLError, YAMLError
 
     try:
@@ -45,7 +44,7 @@ def load(path: Path, kind: FileKind) -> Any:
     except YAMLError as error:  # a character that YAML does not know, such as NUL
         raise kind.error(f"{path}:1: not valid YAML: {str(error).splitlines()[0]}") from None
     if data is None:
-        return CommentedMap()
+        return {}
     if not isinstance(data, dict):
         raise kind.error(f"{path}:1: a {kind.name} is a mapping with {kind.needs}")
     return data

@@ -64,6 +64,20 @@ def test_a_mistake_in_a_recipe_is_told_with_file_line_and_remedy_before_any_work
     assert not (tmp_path / "store").exists()
 
 
+def test_an_empty_recipe_is_told_what_it_needs(tmp_path):
+    with pytest.raises(RecipeError, match=r"recipe\.yaml:1: `name` is missing\n.*:1: a recipe needs `nodes`"):
+        Recipe.read(write(tmp_path / "recipe.yaml", "# nothing yet"))
+
+
+def test_mistakes_of_an_execution_config_have_their_lines(tmp_path):
+    path = write(tmp_path / "laptop.yaml", "executor: inline", "partitons: 4", "engines:", "  default: {num_gpus: two}")
+    with pytest.raises(RecipeError) as caught:
+        ExecutionConfig.read(path)
+    first, second = str(caught.value).splitlines()
+    assert first.endswith("laptop.yaml:2: there is no field `partitons`; did you mean `partitions`?")
+    assert "laptop.yaml:4: `engines.default.num_gpus`: Input should be a valid number" in second
+
+
 def test_all_mistakes_are_told_at_once_each_with_its_line(tmp_path):
     lines = ["name: Bad name", "sead: 1", "nodes:", "  p: {stage: ingest, path: no.jsonl}", "  v: {stage: vrify}"]
     path = write(tmp_path / "recipe.yaml", *lines, "  w: {stage: verify, from: nowhere}", "engines: {big: {}}")

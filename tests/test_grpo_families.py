@@ -44,7 +44,7 @@ def test_a_curriculum_is_asked_with_its_last_budget(tmp_path):
 def test_tagged_traces_keep_their_answer_and_show_their_mode():
     trace = "<think>\nA\n</think>\n\nThe answer is \\boxed{4}."
     assert tagged("adactrl", trace, True) == f" easy\n{trace}"
-    assert tagged("degrpo", trace, True) == "A\nThe answer is \\boxed{4}."
+    assert tagged("degrpo", trace, True) == "A\n\nThe answer is \\boxed{4}."
     assert tagged("degrpo", trace, False) == trace
 
 

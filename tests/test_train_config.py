@@ -62,6 +62,12 @@ def test_a_file_without_a_length_is_refused_because_trl_would_cut_at_1024(tmp_pa
     ]
 
 
+def test_an_empty_file_lacks_every_field_that_has_no_default(tmp_path):
+    assert [line.split(":1: ")[1] for line in mistakes(tmp_path, "# nothing yet\n")] == [
+        f"`{name}` is missing" for name in ("data", "learning_rate", "max_length", "model", "output")
+    ]
+
+
 @pytest.mark.parametrize("text", ["- a\n", "model: [\n", "\x00"])
 def test_what_is_no_mapping_is_refused_in_one_sentence(tmp_path, text):
     assert len(mistakes(tmp_path, text)) == 1

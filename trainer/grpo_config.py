@@ -126,7 +126,7 @@ class GrpoConfig(TrainConfig):
             )
         if self.vllm and self.vllm.mode == "server" and self.execution.device == "cpu":
             raise ValueError(
-                "`vllm.mode: server` gets its weights over NCCL, from a GPU; with `execution.device: cpu` take `colocate`"
+                "`vllm.mode: server` gets its weights over NCCL, from a GPU; `execution.device: cpu` needs `colocate`"
             )
         loss_type = "dapo" if self.loss == "gppo" else self.loss
         if problems := composition_problems(self.rewards, self.budget, self.shapers, loss_type, self.n_rollouts):
