@@ -37,7 +37,9 @@ def _tokenizer(name: str) -> Callable[[str], int]:
     if (path := _tokenizer_json(_folder(name))) is not None:
         try:
             fast = Tokenizer.from_file(path)
-        except Exception as error:  # tokenizers has no class of its own, so that nothing narrower would do
+        except Exception as error:
+            if type(error) is not Exception:  # what tokenizers raises is of that class itself
+                raise
             raise _refusal(name, error) from error
         fast.no_truncation()
         return piece_counter(fast) or (lambda text: len(fast.encode(text, add_special_tokens=False).ids))
