@@ -5,7 +5,7 @@
     recipes/train/grpo_<family>.yaml ──> trainer.grpo ──> student ──> trainer.evaluation ──> right, tokens per problem
 
 A family is its recipe, on problems of levels 1 and 2 from the side of the tiny world that the teacher was trained on;
-the test problems come from the other side. `adactrl` and `degrpo` start from a model that knows their tags
+the test problems come from the other side. `adactrl` and `degrpo` start from a model that knows two tags
 (`benchmarks.grpo_modes`), which is then their "before". A curriculum is asked with its last budget in the prompt, as
 it was trained. Intervals (95 %) draw problems, and seeds if there are several, anew; differences are paired. Where a
 length did not fall, the columns behind it say why: `silent` is the share of groups in which no advantage differed from
@@ -42,7 +42,6 @@ from trainer import grpo
 from trainer.budgets.exp_steps import ExpSteps
 from trainer.config import read_config
 from trainer.evaluation import EvaluationConfig, evaluate
-from trainer.evaluation_plot import Point, plot_points
 from trainer.evaluation_statistics import Estimate, ratio
 from trainer.evaluation_table import in_percent, with_interval
 from trainer.grpo_config import GrpoConfig
@@ -108,7 +107,7 @@ def config_of(setting: Setting, family: str, seed: int) -> GrpoConfig:
 def start_of(setting: Setting, family: str) -> str:
     if family not in NEEDS_MODES:
         return TEACHER
-    return cold_started(family, TEACHER, setting.folder / "starts" / family, setting.cold_steps, SEED)
+    return cold_started(TEACHER, setting.folder / "cold_start", setting.cold_steps, SEED)
 
 
 def prompt_of(config: GrpoConfig) -> str:
@@ -159,7 +158,7 @@ def measured(setting: Setting, family: str, seeds: int) -> dict[str, Any]:
         after.append(answers_of(setting, config.output, f"{family}-{seed}", prompt_of(config)))
         lines += metrics
     start = start_of(setting, family)
-    before = [answers_of(setting, start, "teacher" if start == TEACHER else f"start-{family}")] * seeds
+    before = [answers_of(setting, start, "teacher" if start == TEACHER else "cold_start")] * seeds
     own, base = estimates(after), estimates(before)
     return {
         "accuracy_before": base["accuracy"].as_dict(),
@@ -199,16 +198,25 @@ def table(found: dict[str, dict[str, Any]]) -> str:
 
 
 def plot(found: dict[str, dict[str, Any]], path: Path) -> None:
-    """Every family after training as a cross, and the teacher before it."""
-    points = {"teacher": ("accuracy_before", "tokens_before")} if set(found) - set(NEEDS_MODES) else {}
-    crosses = [_cross("teacher", next(line for name, line in found.items() if name not in NEEDS_MODES), *names)
-               for names in points.values()]  # fmt: skip
-    crosses += [_cross(family, line, "accuracy", "tokens") for family, line in found.items()]
-    plot_points(crosses, path, "GRPO on the tiny teacher")
+    """A line per family: tokens left and accuracy gained beside its own start, each with its interval."""
+    import matplotlib
+    from matplotlib.figure import Figure
 
-
-def _cross(label: str, line: dict[str, Any], accuracy: str, tokens: str) -> Point:
-    return Point(label, *((line[name]["value"], line[name]["low"], line[name]["high"]) for name in (tokens, accuracy)))
+    panels = {"tokens_ratio": ("tokens, % of before", 100), "accuracy_gain": ("accuracy, points gained", 0)}
+    with matplotlib.rc_context({"svg.hashsalt": "laconic", "font.size": 10, "axes.spines.left": False}):
+        figure = Figure(figsize=(7, 1.1 + 0.28 * len(found)), layout="constrained")
+        for axes, (name, (title, nothing)) in zip(figure.subplots(1, 2, sharey=True), panels.items(), strict=True):
+            for place, line in enumerate(found.values()):
+                low, value, high = (100 * line[name][end] for end in ("low", "value", "high"))
+                axes.plot([low, high], [place, place], color="#0072b2", linewidth=1.6, solid_capstyle="butt")
+                axes.plot([value], [place], marker="o", markersize=5, color="#0072b2")
+            axes.axvline(nothing, color="#999999", linewidth=0.8, zorder=0)
+            axes.set(xlabel=title, yticks=range(len(found)), yticklabels=list(found))
+            axes.spines[["top", "right"]].set_visible(False)
+            axes.tick_params(axis="y", length=0)
+            axes.grid(axis="x", alpha=0.25, linewidth=0.6)
+        axes.invert_yaxis()
+        figure.savefig(path, metadata={"Date": None} if path.suffix == ".svg" else None, dpi=150)
 
 
 def main() -> None:
@@ -220,7 +228,7 @@ def main() -> None:
     parser.add_argument("--problems", type=int, default=200, help="to test on")
     parser.add_argument("--answers", type=int, default=2, help="answers per test problem")
     parser.add_argument("--folder", type=Path, help="where everything is kept; beside the default store unless given")
-    parser.add_argument("--output", type=Path, help="the figure: accuracy against tokens, .svg, .pdf or .png")
+    parser.add_argument("--output", type=Path, help="the figure: .svg, .pdf or .png")
     arguments = parser.parse_args()
     os.environ |= {"HF_HUB_OFFLINE": "1", "TQDM_DISABLE": "1", "HF_DATASETS_DISABLE_PROGRESS_BARS": "1"}
     sizes = {name: getattr(arguments, name) for name in ("steps", "cold_steps", "problems", "answers")}

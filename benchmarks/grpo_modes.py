@@ -1,11 +1,11 @@
-"""Models that know two modes, for the families that need one: a cold start of the tiny teacher on tagged traces.
+"""A model that knows two modes, for the families that need one: a cold start of the tiny teacher on tagged traces.
 
     tiny.world ──> problem, a verbose or a brief trace under its tag ──> trainer.sft, `steps` of 16 ──> model
 
 AdaCtrl and Thinkless start from such a model; the plain teacher knows no tag. Which problem gets which mode is drawn by
-chance, so that choosing is left to reinforcement learning. AdaCtrl's own tags, [Easy] and [Hard], are nine tokens here
-that the tiny teacher has hardly met: after 150 steps it wrote them in a muddled order. Two words of its own vocabulary,
-a token each, stand for them.
+chance, so that choosing is left to reinforcement learning. Their own tags ([Easy] and [Hard]; <short> and <think>) are
+several tokens here that the tiny teacher has hardly met: after 150 steps it wrote AdaCtrl's in a muddled order. Two
+words of its own vocabulary, a token each, stand for them.
 """
 
 import random
@@ -25,14 +25,14 @@ VERBOSE, BRIEF = 0.8, 0.0
 FAMILIES = ("adactrl", "degrpo")
 
 
-def cold_started(family: str, teacher: str, folder: Path, steps: int, seed: int) -> str:
+def cold_started(teacher: str, folder: Path, steps: int, seed: int) -> str:
     """Folder of the model; made once."""
     if (folder / FINISHED).exists():
         return str(folder)
     rows = folder.with_suffix(".parquet")
     rows.parent.mkdir(parents=True, exist_ok=True)
     rng = random.Random(derive_seed(seed, "cold start"))
-    pl.DataFrame({"messages": [turns(family, rng) for _ in range(N_ROWS)]}).write_parquet(rows)
+    pl.DataFrame({"messages": [turns(rng) for _ in range(N_ROWS)]}).write_parquet(rows)
     config = SftConfig(
         model=teacher, data=str(rows), output=str(folder), seed=seed, n_steps=steps, learning_rate=1e-3, batch_size=16,
         micro_batch_size=16, max_length=1024, dtype="fp32", log_every=steps, execution=Execution(device="cpu"),
@@ -41,7 +41,7 @@ def cold_started(family: str, teacher: str, folder: Path, steps: int, seed: int)
     return str(folder)
 
 
-def turns(family: str, rng: random.Random) -> list[dict[str, str]]:
+def turns(rng: random.Random) -> list[dict[str, str]]:
     problem = sample_problem(rng, rng.choice((1, 2)), held_out=False)
     is_brief = rng.random() < 0.5
     trace = write_trace(problem, rng, BRIEF if is_brief else VERBOSE)
@@ -49,12 +49,5 @@ def turns(family: str, rng: random.Random) -> list[dict[str, str]]:
         # A slip that is mended later would be learnt at full weight; a re-check, which one brief trace in seven has,
         # would blur what the two modes are.
         trace = write_trace(problem, rng, BRIEF if is_brief else VERBOSE)
-    answer = tagged(family, response(trace, problem), is_brief)
+    answer = f" {'easy' if is_brief else 'careful'}\n{response(trace, problem)}"
     return [{"role": "user", "content": problem.text}, {"role": "assistant", "content": answer}]
-
-
-def tagged(family: str, trace: str, is_brief: bool) -> str:
-    """AdaCtrl puts its tag in front; Thinkless answers without a thought, here with brief steps and no opening tag."""
-    if family == "adactrl":
-        return f" {'easy' if is_brief else 'careful'}\n{trace}"
-    return trace.removeprefix("<think>\n").replace("\n</think>\n", "\n") if is_brief else trace

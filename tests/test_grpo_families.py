@@ -4,7 +4,7 @@ import json
 import random
 
 from benchmarks.grpo_families import ALL, Setting, config_of, estimates, plot, prompt_of, table, write_problems
-from benchmarks.grpo_modes import FAMILIES, tagged, turns
+from benchmarks.grpo_modes import FAMILIES, turns
 from pipeline.lookup import ROOT
 
 LINE = {
@@ -41,15 +41,8 @@ def test_a_curriculum_is_asked_with_its_last_budget(tmp_path):
     assert prompt_of(config_of(setting(tmp_path), "kimi", seed=1)) == "{problem}"
 
 
-def test_tagged_traces_keep_their_answer_and_show_their_mode():
-    trace = "<think>\nA\n</think>\n\nThe answer is \\boxed{4}."
-    assert tagged("adactrl", trace, True) == f" easy\n{trace}"
-    assert tagged("degrpo", trace, True) == "A\n\nThe answer is \\boxed{4}."
-    assert tagged("degrpo", trace, False) == trace
-
-
-def test_a_cold_start_shows_both_modes():
-    answers = [turns("adactrl", random.Random(seed))[1]["content"] for seed in range(20)]
+def test_a_cold_start_shows_both_modes_and_brief_traces_without_a_re_check():
+    answers = [turns(random.Random(seed))[1]["content"] for seed in range(20)]
     assert {answer.split("\n")[0] for answer in answers} == {" easy", " careful"}
     assert all(len(answer) < 400 for answer in answers if answer.startswith(" easy"))
 
