@@ -3,9 +3,9 @@
     tiny.world ──> problem, a verbose or a brief trace under its tag ──> trainer.sft, `steps` of 16 ──> model
 
 AdaCtrl and Thinkless start from such a model; the plain teacher knows no tag. Which problem gets which mode is drawn by
-chance, so that choosing is left to reinforcement learning. Their own tags ([Easy] and [Hard]; <short> and <think>) are
-several tokens here that the tiny teacher has hardly met: after 150 steps it wrote AdaCtrl's in a muddled order. Two
-words of its own vocabulary, a token each, stand for them.
+chance, so that choosing is left to reinforcement learning. Their own tags ([Easy] and [Hard]; <short> beside <think>)
+are several tokens each here, which the tiny teacher has hardly met: after 150 steps it wrote AdaCtrl's in a muddled
+order. Two words of its own vocabulary, a token each, stand for them.
 """
 
 import random
