@@ -17,7 +17,7 @@ from pipeline.errors import RecipeError
 from pipeline.marked_yaml import FileKind, load, mistakes, plain
 from pipeline.store import DEFAULT_PARTITIONS
 
-EXECUTION = FileKind("execution config", "`executor` and `engines`", "`ray_configs/` holds examples")
+EXECUTION = FileKind("an execution config", "`executor` and `engines`", "`ray_configs/` holds examples")
 
 
 class ExecutionConfig(BaseModel):

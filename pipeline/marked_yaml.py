@@ -21,6 +21,7 @@ class FileKind:
     """What kind of file is expected, in the words of its error messages."""
 
     name: str
+    """With its article."""
     needs: str
     """What stands at its top."""
     examples: str
@@ -46,7 +47,7 @@ def load(path: Path, kind: FileKind) -> Any:
     if data is None:
         return {}
     if not isinstance(data, dict):
-        raise kind.error(f"{path}:1: a {kind.name} is a mapping with {kind.needs}")
+        raise kind.error(f"{path}:1: {kind.name} is a mapping with {kind.needs}")
     return data
 
 
@@ -67,13 +68,18 @@ def line_of(marked: Any, places: Sequence[str | int] = ()) -> int:
     line = marked.lc.line + 1 if hasattr(marked, "lc") else 1
     for place in places:
         if isinstance(marked, dict) and place in marked:
-            line = marked.lc.key(place)[0] + 1  # type: ignore[attr-defined]
+            line = _line_of_key(marked, place, line)
         elif isinstance(marked, list) and isinstance(place, int) and place < len(marked):
             line = marked.lc.item(place)[0] + 1  # type: ignore[attr-defined]
         else:
             continue
         marked = marked[place]
     return line
+
+
+def _line_of_key(marked: Any, key: str | int, otherwise: int) -> int:
+    """A key that came through `<<` has no line of its own: it stands in another mapping."""
+    return marked.lc.key(key)[0] + 1 if key in (marked.lc.data or {}) else otherwise
 
 
 def mistakes(cls: type[BaseModel], error: ValidationError, marked: Any) -> list[tuple[int, str]]:
@@ -91,10 +97,8 @@ def _sentence(cls: type[BaseModel], mistake: Any) -> str:
     if kind == "union_tag_not_found":
         return f"`{name}` needs a {_bare(context['discriminator'])}"
     if kind == "union_tag_invalid":
-        known = re.findall(r"'([^']*)'", context["expected_tags"])
-        return f"`{name}`: there is no {_bare(context['discriminator'])} `{context['tag']}`" + (
-            did_you_mean(str(context["tag"]), known)
-        )
+        tag, known = str(context["tag"]), re.findall(r"'([^']*)'", context["expected_tags"])
+        return f"`{name}`: there is no {_bare(context['discriminator'])} `{tag}`{did_you_mean(tag, known)}"
     text = mistake["msg"].removeprefix("Value error, ")
     return f"`{name}`: {text}, not {str(mistake['input'])[:80]!r}" if name else text
 

@@ -20,7 +20,7 @@ from pipeline.stage import Source, Stage
 if TYPE_CHECKING:
     from pipeline.recipe import Node, Recipe
 
-RECIPE = FileKind("recipe", "`name` and `nodes`", "`laconic recipes` lists those that ship")
+RECIPE = FileKind("a recipe", "`name` and `nodes`", "`laconic recipes` lists those that ship")
 
 
 class Change(BaseModel):

@@ -69,6 +69,14 @@ def test_an_empty_recipe_is_told_what_it_needs(tmp_path):
         Recipe.read(write(tmp_path / "recipe.yaml", "# nothing yet"))
 
 
+def test_a_mistake_in_a_merged_mapping_is_told_where_it_is_merged(tmp_path):
+    lines = ["name: bad", "nodes:", "  p: &p {stage: verify, timeout_s: soon}", "  q:", "    <<: *p"]
+    with pytest.raises(RecipeError) as caught:
+        Recipe.read(write(tmp_path / "recipe.yaml", *lines))
+    told = [line.split(": `")[0] for line in str(caught.value).splitlines() if "timeout_s" in line]
+    assert [line.split("recipe.yaml:")[1] for line in told] == ["3: node `p`", "5: node `q`"]
+
+
 def test_mistakes_of_an_execution_config_have_their_lines(tmp_path):
     path = write(tmp_path / "laptop.yaml", "executor: inline", "partitons: 4", "engines:", "  default: {num_gpus: two}")
     with pytest.raises(RecipeError) as caught:

@@ -19,7 +19,7 @@ from pipeline.marked_yaml import FileKind, load, mistakes, plain
 from trainer.errors import TrainError
 
 TRAINING = FileKind(
-    "training configuration", "`model`, `data` and `output`", "`recipes/train/` holds examples", TrainError
+    "a training configuration", "`model`, `data` and `output`", "`recipes/train/` holds examples", TrainError
 )
 Config = TypeVar("Config", bound="TrainConfig")
 
