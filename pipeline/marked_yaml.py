@@ -8,7 +8,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 from pydantic import BaseModel, ValidationError
 
@@ -83,15 +83,21 @@ def _line_of_key(marked: Any, key: str | int, otherwise: int) -> int:
 
 
 def mistakes(cls: type[BaseModel], error: ValidationError, marked: Any) -> list[tuple[int, str]]:
-    """Every mistake of a model's values as its line and a sentence with the remedy where it is known."""
-    return [(line_of(marked, found["loc"]), _sentence(cls, found)) for found in error.errors(include_url=False)]
+    """Every mistake of a model's values as its line and a sentence with the remedy where it is known.
+
+    A part that is wrong only because of one within it (a list is too short without its bad item) is left out.
+    """
+    found = error.errors(include_url=False)
+    places = [one["loc"] for one in found]
+    inner = [one for one in found if not any(loc[: len(one["loc"])] == one["loc"] != loc for loc in places)]
+    return [(line_of(marked, one["loc"]), _sentence(cls, one)) for one in inner]
 
 
 def _sentence(cls: type[BaseModel], mistake: Any) -> str:
     name, kind, context = ".".join(map(str, mistake["loc"])), mistake["type"], mistake.get("ctx", {})
     if kind == "extra_forbidden":
-        known = list(cls.model_fields) if len(mistake["loc"]) == 1 else []
-        return f"there is no field `{name}`" + (did_you_mean(name, known) if known else "")
+        *above, last = mistake["loc"]
+        return f"there is no field `{name}`{did_you_mean(str(last), _fields_at(cls, above))}"
     if kind == "missing":
         return f"`{name}` is missing"
     if kind == "union_tag_not_found":
@@ -101,6 +107,27 @@ def _sentence(cls: type[BaseModel], mistake: Any) -> str:
         return f"`{name}`: there is no {_bare(context['discriminator'])} `{tag}`{did_you_mean(tag, known)}"
     text = mistake["msg"].removeprefix("Value error, ")
     return f"`{name}`: {text}, not {str(mistake['input'])[:80]!r}" if name else text
+
+
+def _fields_at(cls: type[BaseModel], places: Sequence[str | int]) -> list[str]:
+    """Fields of the model that stands at `places`; of all that may stand there where a union leaves it open."""
+    models = [cls]
+    for place in places:
+        inner = [model for outer in models if place in outer.model_fields for model in _models(outer, str(place))]
+        tagged = [model for model in models if any(info.default == place for info in model.model_fields.values())]
+        models = inner or tagged or models
+    return list(dict.fromkeys(name for model in models for name in model.model_fields))
+
+
+def _models(cls: type[BaseModel], name: str) -> list[type[BaseModel]]:
+    """The models in a field's annotation, however deep: `dict[str, A]`, `tuple[A | B, ...]`, `A | None`."""
+    found, waiting = [], [cls.model_fields[name].annotation]
+    while waiting:
+        one = waiting.pop(0)
+        if isinstance(one, type) and issubclass(one, BaseModel):
+            found.append(one)
+        waiting += get_args(one)
+    return found
 
 
 def _bare(quoted: str) -> str:

@@ -48,6 +48,24 @@ def test_a_field_or_term_that_is_not_there_is_answered_with_those_that_are(tmp_p
         read_config(GrpoConfig, tmp_path / "grpo.yaml")
 
 
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        ("lora: {rang: 8}", "`lora.rang`; did you mean `rank`?"),
+        ("execution: {ray: {num_worker: 2}}", "`execution.ray.num_worker`; did you mean `num_workers`?"),
+        ("rewards: [{term: cosine, exceeds: 1}]", "`rewards.0.cosine.exceeds`; did you mean `exceed`?"),
+        ("rewards: [{term: outcome, wieght: 1}]", "`rewards.0.outcome.wieght`; did you mean `weight`?"),
+    ],
+)
+def test_a_field_within_a_part_is_told_the_names_of_that_part(tmp_path, text, sentence):
+    (tmp_path / "grpo.yaml").write_text(f"{GOOD}max_completion_tokens: 64\n{text}\n")
+    with pytest.raises(TrainError) as caught:
+        read_config(GrpoConfig, tmp_path / "grpo.yaml")
+    told = str(caught.value).splitlines()
+    assert f"{tmp_path / 'grpo.yaml'}:8: there is no field {sentence}" in told
+    assert not any("Tuple" in line for line in told)
+
+
 def test_a_mistake_within_a_term_has_the_line_of_its_field(tmp_path):
     (tmp_path / "grpo.yaml").write_text(GOOD + "rewards:\n  - term: outcome\n    weight: heavy\n")
     with pytest.raises(
