@@ -97,11 +97,12 @@ def config_of(setting: Setting, family: str, seed: int) -> GrpoConfig:
     recipe = read_config(GrpoConfig, ROOT / "recipes" / "train" / f"grpo_{family}.yaml")
     changes: dict[str, Any] = {
         "data": str(setting.folder / "train.jsonl"),
-        "output": str(setting.folder / "students" / f"{family}-{seed}"),
         "seed": seed,
         "model": start_of(setting, family),
     }
-    return recipe.model_copy(update=changes | ({"n_steps": setting.steps} if setting.steps else {}))
+    config = recipe.model_copy(update=changes | ({"n_steps": setting.steps} if setting.steps else {}))
+    name = f"{family}-{seed}-{config.digest[:8]}"  # a recipe that was changed is another student
+    return config.model_copy(update={"output": str(setting.folder / "students" / name)})
 
 
 def start_of(setting: Setting, family: str) -> str:
@@ -155,7 +156,7 @@ def measured(setting: Setting, family: str, seeds: int) -> dict[str, Any]:
     started, after, lines = time.monotonic(), [], []
     for seed in range(1, seeds + 1):
         config, metrics = student_of(setting, family, seed)
-        after.append(answers_of(setting, config.output, f"{family}-{seed}", prompt_of(config)))
+        after.append(answers_of(setting, config.output, Path(config.output).name, prompt_of(config)))
         lines += metrics
     start = start_of(setting, family)
     before = [answers_of(setting, start, "teacher" if start == TEACHER else "cold_start")] * seeds
